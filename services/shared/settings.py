@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import warnings
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -93,6 +95,9 @@ def _points(text: str) -> dict[str, float]:
     return found
 
 
+_TAGS = r"^([A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*(;[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*)*)?$"
+
+
 class Settings(Environment):
     """The root of one process's settings: read by the command, handed down. A driver's own are a part of the tree."""
 
@@ -108,6 +113,16 @@ class Settings(Environment):
     policy: Path | None = Field(None, description="policy file; empty for the one that ships")
     timezone: str = Field("UTC", description="IANA zone of the jurisdiction, for night and for times in messages")
     utc_offset_min: int | None = Field(None, ge=-840, le=840, description="fixed offset instead of the zone, for demos")
+    language: str = Field(
+        "",
+        pattern=_TAGS,
+        description="languages of the place, best first, ; between, for whoever has none that a warning brings; empty for "
+        "the warning's first",
+    )
+    language_areas: str = Field(
+        "",
+        description="the same by code of an area, like GB2260:5133=bo;zh,GB2260:65=ug;zh: of areas whose code begins so",
+    )
     hotline: str = Field("112", description="digits-only number a resident calls to check a message")
     authority: str = Field("", description="name of the authority in messages, where a warning does not bring one")
     cap_sender: str = Field(
@@ -195,6 +210,19 @@ class Settings(Environment):
             raise ValueError("all addresses there are would be believed: name those of your own proxies")
         return value
 
+    @field_validator("language_areas")
+    @classmethod
+    def _known_areas(cls, value: str) -> str:
+        for entry in filter(None, value.split(",")):
+            code, _, tags = entry.partition("=")
+            if (
+                not re.fullmatch(r"\s*[^\s:=,]+:[^\s:=,]+\s*", code)
+                or not re.fullmatch(_TAGS, tags.strip())
+                or not tags
+            ):
+                raise ValueError(f"{entry!r} is no area and its languages: give entries like GB2260:5133=bo;zh")
+        return value
+
     @field_validator("link_hosts")
     @classmethod
     def _hosts(cls, value: str) -> str:
@@ -237,6 +265,15 @@ class Settings(Environment):
     def resting_weights(self) -> dict[str, float]:
         """Driver > points."""
         return _points(self.weights)
+
+    def languages_at(self, geocodes: Iterable[Sequence[str]]) -> str:
+        """The languages of a place by its codes, best first; those of the longest code that one of them begins with."""
+        found = (0, self.language)
+        for entry in filter(None, self.language_areas.split(",")):
+            begin, _, tags = entry.strip().partition("=")
+            if any(f"{code[0]}:{code[1]}".startswith(begin) for code in geocodes) and len(begin) > found[0]:
+                found = (len(begin), tags.strip())
+        return found[1]
 
     def offset_at(self, when: float) -> int:
         """Minutes east of UTC in the jurisdiction at a time."""

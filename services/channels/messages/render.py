@@ -93,14 +93,17 @@ class Rendered:
     language: str
 
 
-def choose_language(wanted: str, available: list[str]) -> str:
-    """The first of the wanted languages that is there, or one of its base; else English, else the first there is."""
+def choose_language(wanted: str, available: list[str], of_place: str = "") -> str:
+    """The first of a person's languages that is there, or one of its base; else the first of the place's; else the warning's
+    first. Never English because it is English: whoever reads no language of the warning reads the one spoken around them."""
     if not available:
         return "en"
-    if found := languages.choose(wanted, available):
-        return found
-    english = [one for one in available if one.lower().split("-")[0] == "en"]
-    return (english or available)[0]
+    return languages.choose(wanted, available) or languages.choose(of_place, available) or available[0]
+
+
+def of_place(parts: Parts) -> str:
+    """The languages of the place a warning is for, best first."""
+    return str(parts.get("of_place", ""))
 
 
 def render(facts: MessageFacts, wanted: str) -> Rendered:
@@ -127,7 +130,7 @@ def _rendered(facts: MessageFacts, wanted: str) -> Rendered:
     # what we say ourselves: in a language of ours
     if ends or facts.kind in SAYS_NO_WARNING or facts.addressee in ("supporter", "worker"):
         spoken = [one for one in spoken if base_of(one) in LANGUAGES] or spoken
-    language = choose_language(wanted, spoken)
+    language = choose_language(wanted, spoken, of_place(facts.parts))
     part = facts.parts[language]
     lines = lines_for(language)
     if facts.drill:
@@ -252,7 +255,7 @@ def _in_lines(facts: MessageFacts, part: Mapping[str, str], frame: Frame, said: 
 def gave_way(facts: MessageFacts, wanted: str) -> str:
     """Why a text of ours gave way to the authority's own words in this form; empty where none did."""
     there = list(facts.parts["languages"])
-    language = choose_language(wanted, there)
+    language = choose_language(wanted, there, of_place(facts.parts))
     return _of_set(facts, facts.parts[language], language, facts.form.split("+", 1)[0])[1]
 
 

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from services.channels.messages.phrases import of_instruction
 from services.channels.messages.prepare import Preparer
-from services.channels.messages.render import choose_language, lines_for
+from services.channels.messages.render import choose_language, lines_for, of_place
 from services.channels.model.report import Report
 from services.channels.outcomes.recorder import OutcomeRecorder
 from services.channels.pages import store
@@ -77,7 +77,7 @@ class AnswerPages:
         wanted = f"{chosen};{row.language}" if chosen else row.language
         if spoken := best(wanted):
             speak(spoken)
-        said_in = choose_language(wanted, list(text.parts["languages"]))
+        said_in = choose_language(wanted, list(text.parts["languages"]), of_place(text.parts))
         part = text.parts[said_in]
         kind = row.addressee_kind if row.addressee_kind in ANSWERS else "person"
         async with self._platform.database.read() as db:

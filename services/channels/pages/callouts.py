@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from aiohttp import web
 
 from services.channels.messages.prepare import Preparer
-from services.channels.messages.render import choose_language, lines_for
+from services.channels.messages.render import choose_language, lines_for, of_place
 from services.channels.model.report import Report
 from services.channels.outcomes.recorder import OutcomeRecorder
 from services.channels.pages import store
@@ -78,7 +78,7 @@ class CalloutPages:
             elif visit.dossier is not None:
                 dossier = await self._preparer.dossier(visit.dossier, visit.person_id)
         text = await self._preparer.warning(row.warning_id)
-        said_in = choose_language(f"{language()};{row.language}", list(text.parts["languages"]))
+        said_in = choose_language(f"{language()};{row.language}", list(text.parts["languages"]), of_place(text.parts))
         names = ["take", "cannot"]
         if asked.holds:
             names = [*VIDEO, "cannot"] if video else ["there", "not_reached", "cannot"]

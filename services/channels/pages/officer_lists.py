@@ -14,7 +14,7 @@ from aiohttp import web
 
 from services.channels.messages import list_links
 from services.channels.messages.prepare import Preparer
-from services.channels.messages.render import choose_language
+from services.channels.messages.render import choose_language, of_place
 from services.channels.model.report import Report
 from services.channels.outcomes.recorder import OutcomeRecorder
 from services.channels.outcomes.visit_undo import take_back
@@ -157,7 +157,7 @@ class OfficerLists:
         undone = [v for v in seen if not v["done"]]
         following = next((v for v in undone if not v["answer"]), undone[0] if undone else None)
         text = await self._preparer.warning(link.warning_id)
-        words_of = choose_language(language(), list(text.parts["languages"]))
+        words_of = choose_language(language(), list(text.parts["languages"]), of_place(text.parts))
         return page(
             "list.html",
             warning=warning,

@@ -127,7 +127,8 @@ def _read(
         incoming = from_alert(reading, alert)
     except Refused:
         return
-    parts = parts_of(incoming, sense.tier, settings.offset_at, settings.authority or alert.sender)
+    places = settings.languages_at(incoming.geocodes)
+    parts = parts_of(incoming, sense.tier, settings.offset_at, settings.authority or alert.sender, places)
     rows: dict[str, list[tuple[str, str]]] = {}
     for one in say(parts, sense.tier, "0000", settings.hotline, drill=settings.plane == "drill"):
         counted = f" ({one.segments} x {one.encoding})" if one.segments else ""

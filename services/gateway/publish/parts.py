@@ -38,7 +38,9 @@ class Described(Protocol):
     def state_expires_at(self) -> float: ...
 
 
-def parts_of(row: Described, tier: Tier | None, offset_at: Callable[[float], int], authority: str) -> Parts:
+def parts_of(
+    row: Described, tier: Tier | None, offset_at: Callable[[float], int], authority: str, of_place: str = ""
+) -> Parts:
     """`languages` in the warning's order, then one entry a language.
 
     `offset_at` gives the minutes east of UTC at a time: sent, begin and end may lie on two sides of a clock change.
@@ -52,6 +54,7 @@ def parts_of(row: Described, tier: Tier | None, offset_at: Callable[[float], int
         "notes": row.sense["notes"],
         "set": row.sense.get("hazard", ""),
         "instruction": instruction,
+        "of_place": of_place,  # the languages of the place, for whoever has none of the warning's
         "whole": bool(row.sense.get("apart")),  # places with words of their own: none may be left out
     }
     places = row.sense.get("go_to") or {}  # confirmed open: no other comes in

@@ -54,8 +54,9 @@ class Releases:
             await self._withdraw(tx, [warning_id], now, "stored")
             await trail.record(tx, who.label, "release", warning_id, "nothing it ends went out", {"state": "stored"})
             return "stored"
-        authority = self._platform.settings.authority or row.state_authority
-        parts = parts_of(row, tier, self._platform.settings.offset_at, authority)
+        settings = self._platform.settings
+        authority = settings.authority or row.state_authority
+        parts = parts_of(row, tier, settings.offset_at, authority, settings.languages_at(row.geocodes))
         document = self._publisher.document(row, tier, parts, published, now)
         texts = [{"warning_id": warning_id, "parts": parts, "cap_xml": document}]
         await upsert(tx, warning_text, texts, ["warning_id"], replace=["parts", "cap_xml"])
@@ -122,9 +123,9 @@ class Releases:
 
     async def describe(self, tx: Connection, warning_id: str) -> StoredWarning:
         """Writes what the pages say of a message as long as it is not sent; its row."""
-        row = await store.stored(tx, warning_id)
+        row, settings = await store.stored(tx, warning_id), self._platform.settings
         tier = Tier(row.state_tier) if row.state_tier else None
-        parts = parts_of(row, tier, self._platform.settings.offset_at, row.state_authority)
+        parts = parts_of(row, tier, settings.offset_at, row.state_authority, settings.languages_at(row.geocodes))
         await tx.execute(sa.insert(warning_text).values(warning_id=warning_id, parts=parts, cap_xml=b""))
         return row
 

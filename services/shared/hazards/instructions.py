@@ -94,8 +94,10 @@ def told_in(text: str, language: str) -> Told | None:
         return None
     everybody: set[str] = set()
     some: set[str] = set()
+    asked_before = False
     for sentence in sentences(text):
-        conditional = False
+        conditional = asked_before  # "Slow? Go now": the order is for whoever says yes
+        asked_before = sentence.rstrip()[-1:] in ("?", "？")
         for clause in _clauses(sentence, patterns):
             conditional = conditional or patterns.some.search(clause) is not None
             (some if conditional else everybody).update(_orders(clause, patterns))

@@ -127,8 +127,18 @@ def test_endings_name_the_message_they_end(ending: str, language: str) -> None:
     ("wanted", "found"), [("zh", "zh-CN"), ("zh-TW", "zh-CN"), ("en_GB", "en-US"), ("fr", "en-US"), ("", "en-US")]
 )
 def test_the_nearest_language(wanted: str, found: str) -> None:
-    """Exact, same base, English, the first."""
-    assert found == choose_language(wanted, ["zh-CN", "en-US"])
+    """Exact, same base, the place's, the warning's first."""
+    assert found == choose_language(wanted, ["zh-CN", "en-US"], "en")
+
+
+def test_nobody_gets_english_because_it_is_english() -> None:
+    """A Tibetan reader in a Chinese county reads Chinese; a warning's first language where nothing is known of the place."""
+    assert "zh-CN" == choose_language("bo", ["zh-CN", "en-US"], "bo;zh")
+    assert "zh-CN" == choose_language("bo", ["zh-CN", "en-US"])
+    assert "fr" == choose_language("bo", ["fr", "en"])
+    assert "zh-CN" == choose_language("ug;zh", ["en-US", "zh-CN"], "en")
+    parts = {**PARTS, "of_place": "zh"}
+    assert "清水县应急局" in render(facts(parts=parts), "bo").text
 
 
 @pytest.mark.parametrize(

@@ -19,9 +19,9 @@ from services.shared.people import languages
         ("yue", ["en", "zh"], "zh"),  # what is spoken so is written in Chinese
         ("zh-HK;en", ["zh-CN", "zh-HK"], "zh-HK"),
         ("zh_CN", ["en", "zh-CN"], "zh-CN"),
-        ("bo;mn", ["zh", "en"], "en"),
+        ("bo;mn", ["zh", "en"], "zh"),
         ("bo", ["zh"], "zh"),
-        ("", ["zh", "en"], "en"),
+        ("", ["zh", "en"], "zh"),
         ("ug;zh", [], "en"),
     ],
 )

@@ -1,0 +1,162 @@
+"""What a text tells people to do: orders found in two languages, and texts that cannot both be followed."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.shared.hazards.instructions import (
+    INSTRUCTIONS,
+    NAMES,
+    Told,
+    against_asked,
+    contradiction,
+    dropped,
+    instruction_of,
+    of_texts,
+    told_in,
+)
+
+EVERYBODY = [
+    ("en", "Leave now, on foot, uphill to Nanling School.", {"leave"}),
+    ("en", "Move immediately to higher ground.", {"leave"}),
+    ("en", "Evacuate your home at once.", {"leave"}),
+    ("en", "Leave the building now.", {"leave"}),
+    ("en", "Go upstairs now. Do not go outside.", {"go_up", "stay_in"}),
+    ("en", "TAKE COVER NOW! Move to a basement or an interior room.", {"stay_in"}),
+    ("en", "Stay in. Close doors and windows, turn off fans.", {"stay_in"}),
+    ("en", "Shelter in place.", {"stay_in"}),
+    ("en", "Do not leave your home.", {"stay_in"}),
+    ("en", "Keep away from river banks.", {"avoid"}),
+    ("en", "Boil tap water before you drink it.", {"boil"}),
+    ("en", "Pack medicine, charge your phone.", {"prepare"}),
+    ("en", "Be prepared to evacuate.", {"prepare"}),
+    ("en", "Monitor local conditions.", {"monitor"}),
+    ("en", "Nothing to do now.", {"none"}),
+    ("en", "You need not leave.", {"none"}),
+    ("en", "The evacuation centre is at the school.", set()),
+    ("en", "The warning remains in effect for coastal areas.", set()),
+    ("en", "Leave the lights on.", set()),
+    ("en-AU", "Take shelter indoors.", {"stay_in"}),
+    ("zh-CN", "现在离家,往高处走。", {"leave"}),
+    ("zh-CN", "现在去南岭学校。", {"go_to_place"}),
+    ("zh-CN", "马上上楼,不要出门。", {"go_up", "stay_in"}),
+    ("zh-CN", "留在屋里,关门窗。", {"stay_in"}),
+    ("zh-CN", "不要去河边。", {"avoid"}),
+    ("zh-CN", "水烧开再喝。", {"boil"}),
+    ("zh-TW", "請進入室內,關好門窗。", {"stay_in"}),
+    ("zh-TW", "立即撤離。", {"leave"}),
+    ("zh-CN", "不用转移。", {"none"}),
+]
+
+
+@pytest.mark.parametrize(("language", "text", "told"), EVERYBODY)
+def test_orders_are_found(language: str, text: str, told: set[str]) -> None:
+    found = told_in(text, language)
+    assert found is not None
+    assert told == set(found.everybody), found
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "some"),
+    [
+        ("en", "If you are told to, leave your home.", {"leave"}),
+        ("en", "People in low-lying coastal areas should move inland to higher ground.", {"leave"}),
+        ("en", "Slow? Go now to high ground.", {"leave"}),
+        ("zh-CN", "沿海低洼地、工棚、渔船人员立即转移。", {"leave"}),
+        ("zh-CN", "老人、病人现在去学校。", {"go_to_place"}),
+    ],
+)
+def test_what_only_some_are_told_is_told_to_some(language: str, text: str, some: set[str]) -> None:
+    found = told_in(text, language)
+    assert found is not None
+    assert (set(), some) == (set(found.everybody), set(found.some)), found
+
+
+def test_of_a_language_without_patterns_nothing_is_claimed() -> None:
+    assert told_in("ཆུ་ལོག", "bo") is None
+    assert set(INSTRUCTIONS) == set(NAMES)
+
+
+OPPOSITE = [  # what hearing people were told, and what a text for deaf or slow readers once said instead
+    ("en", "Go upstairs now. Do not go outside.", "Leave now. Go to high ground."),
+    ("zh", "马上上楼,不要出门。", "现在出门。往高处走。"),
+    ("en", "Leave the building now.", "Stay in. Shut doors and windows."),
+    ("zh", "沿海低洼地、工棚、渔船人员立即转移。", "留在屋里。不要出门。"),
+    ("en", "People in danger areas leave now.", "Stay in. Do not go out."),
+    ("zh", "危险区人员立即转移。", "马上关门窗。"),
+    ("en", "TAKE COVER IN A SUBSTANTIAL SHELTER now.", "Leave now."),
+    ("en", "Stay indoors.", "You can do all as usual."),
+]
+
+
+@pytest.mark.parametrize(("language", "theirs", "ours"), OPPOSITE)
+def test_the_opposite_is_a_contradiction(language: str, theirs: str, ours: str) -> None:
+    mine, own = told_in(ours, language), told_in(theirs, language)
+    assert mine is not None
+    assert own is not None
+    assert contradiction(mine, own) or dropped(mine, own)
+
+
+LEFT_OUT = [
+    (
+        "en",
+        "Take cover immediately, if threatening weather approaches. Go indoors.",
+        "Bring in loose things. Charge phone.",
+    ),
+    ("en", "Move inland to higher ground.", "The warning continues in effect."),
+    ("zh", "马上转移。", "备好药。手机充满电。"),
+]
+
+
+@pytest.mark.parametrize(("language", "theirs", "ours"), LEFT_OUT)
+def test_where_people_are_to_be_is_not_left_out(language: str, theirs: str, ours: str) -> None:
+    mine, own = told_in(ours, language), told_in(theirs, language)
+    assert mine is not None
+    assert own is not None
+    assert dropped(mine, own)
+
+
+def test_the_same_said_more_closely_contradicts_nothing() -> None:
+    """To leave and to go to a place is one thing; upstairs is inside; two groups with an order each are one order."""
+    for one, other in (
+        (Told(frozenset({"leave"})), Told(frozenset({"go_to_place"}))),
+        (Told(frozenset({"go_up"})), Told(frozenset({"stay_in"}))),
+        (Told(frozenset({"stay_in"}), frozenset({"leave"})), Told(frozenset({"stay_in"}), frozenset({"leave"}))),
+        (Told(frozenset({"prepare"})), Told(frozenset({"leave"}))),
+    ):
+        assert contradiction(one, other) is None
+        assert contradiction(other, one) is None
+    whole = Told(frozenset({"stay_in"}), frozenset({"leave"}))
+    assert contradiction(Told(frozenset({"stay_in"})), whole) == ("stay_in", "leave"), (
+        "some of those who leave would stay"
+    )
+
+
+@pytest.mark.parametrize(
+    ("asked", "text", "found"),
+    [
+        ("evacuate", "Leave now.", "leave"), ("evacuate", "Go upstairs now.", "go_up"), ("evacuate", "Stay in.", ""),
+        ("evacuate", "", "leave"), ("shelter_in", "Go upstairs.", "go_up"), ("shelter_in", "Stay in.", "stay_in"),
+        ("shelter_in", "Leave now.", ""), ("avoid", "Boil tap water.", "boil"), ("avoid", "Leave now.", ""),
+        ("execute", "Boil tap water.", "boil"), ("execute", "Leave now.", ""), ("", "Leave now.", ""),
+        ("monitor", "Keep away from the river.", "monitor"), ("prepare", "Leave now.", ""),
+        ("evacuate", "Leave now. Others stay in.", "leave"), ("as_told", "Leave now.", ""),
+    ],
+)  # fmt: skip
+def test_the_one_instruction_of_an_alert(asked: str, text: str, found: str) -> None:
+    """Its code, said more closely by its words; none where the two disagree, and none where no code says one."""
+    assert found == instruction_of(asked, told_in(text, "en"))
+
+
+def test_languages_are_held_against_each_other() -> None:
+    """What one tells everybody and another forbids them is named, with both; of a language without patterns nothing is said."""
+    told, against = of_texts("evacuate", {"en": "Leave now.", "zh-CN": "马上离家。", "bo": "ཆུ་ལོག"})
+    assert ("leave", None) == (told, against)
+    told, against = of_texts("evacuate", {"en": "Leave now.", "zh-CN": "留在屋里。"})
+    assert told == ""
+    assert against is not None
+    assert (("en", "zh-CN"), ("leave", "stay_in")) == (against.languages, against.orders)
+    assert ("stay_in", None) == of_texts("shelter_in", {"bo": "ཆུ་ལོག"})
+    assert ["stay_in", "", ""] == [
+        against_asked("evacuate", told_in(text, "en")) for text in ("Stay in.", "Leave now.", "The school is open.")
+    ]
