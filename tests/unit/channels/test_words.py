@@ -344,7 +344,7 @@ def test_the_commands(tmp_path: Path) -> None:
     shown = run(
         texts_cli.app, ["show", "flash_flood", "--tier", "red", "--form", "short", "--place", "Hill 66", "--open"]
     )
-    assert "[red short: 1 x gsm-7" in shown.output
+    assert "[red leave short: 1 x gsm-7" in shown.output
     assert "Go to Hill 66." in shown.output
     closed = run(texts_cli.app, ["show", "flash_flood", "--place", "Hill 66"])
     assert isinstance(closed.exception, Refused)
