@@ -92,6 +92,19 @@ def test_blue_frightens_nobody() -> None:
             assert "毒" not in (text.name or texts.name) + (text.easy_name or texts.easy_name)
 
 
+def test_what_may_come_is_not_said_to_be_there() -> None:
+    """Easy read is taken at its word: "a flood" at blue is a flood. What is there already is said as it is."""
+    there = {"fire_danger", "missing_person"}
+    for name, language, texts, tier, _, text in cells():
+        if tier == Tier.BLUE and name not in there:
+            assert text.easy_name not in ("", texts.easy_name), (name, language)
+    for name in ("flash_flood", "river_flood", "landslide", "dam_break", "toxic_release", "wildfire", "typhoon"):
+        for language in LANGUAGES:
+            texts = shipped()[name].languages[language]
+            for text in texts.texts["yellow"].values():
+                assert text.easy_name not in ("", texts.easy_name), (name, language)
+
+
 def test_no_hour_where_none_is_known_or_makes_sense() -> None:
     without = ("earthquake", "aftershock", "landslide", "heat", "cold", "epidemic", "public_security", "missing_person",
                "fire_danger", "gas_leak", "water_supply")  # fmt: skip
