@@ -63,8 +63,9 @@ class ReplyInbox:
         """What we say back to an answer: what it means for what the warning told people to do. Never a promise of time."""
         lines = lines_for(language)
         if answer is Answer.LEAVING and warning_id:
-            warning = await self._preparer.warning(warning_id)
-            return of_instruction(lines.doing, str(warning.parts.get("instruction", "")))
+            async with self.database.read() as db:
+                parts = await db.scalar(sa.select(warning_text.c.parts).where(warning_text.c.warning_id == warning_id))
+            return of_instruction(lines.doing, str((parts or {}).get("instruction", "")))
         return lines.thanks.get(answer, lines.not_understood).format(hotline=self._hotline)
 
     async def inbound(self, message: Inbound) -> str:

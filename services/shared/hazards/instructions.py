@@ -43,10 +43,14 @@ NAMES = {
 
 @dataclass(frozen=True)
 class Told:
-    """What a text tells `everybody` to do, and what it tells `some` (who are in danger, slow, told so later)."""
+    """What a text tells `everybody` to do, and what it tells `some` (who are in danger, slow, told so later).
+
+    `first` is the order on where to be that stands first in it, empty where there is none.
+    """
 
     everybody: frozenset[str] = frozenset()
     some: frozenset[str] = frozenset()
+    first: str = ""
 
     @property
     def anybody(self) -> frozenset[str]:
@@ -94,14 +98,17 @@ def told_in(text: str, language: str) -> Told | None:
         return None
     everybody: set[str] = set()
     some: set[str] = set()
+    moving = ""
     asked_before = False
     for sentence in sentences(text):
         conditional = asked_before  # "Slow? Go now": the order is for whoever says yes
         asked_before = sentence.rstrip()[-1:] in ("?", "？")
         for clause in _clauses(sentence, patterns):
             conditional = conditional or patterns.some.search(clause) is not None
-            (some if conditional else everybody).update(_orders(clause, patterns))
-    return Told(frozenset(everybody), frozenset(some - everybody))
+            for _, order in sorted(_orders(clause, patterns)):
+                (some if conditional else everybody).add(order)
+                moving = moving or (order if order in MOVING else "")
+    return Told(frozenset(everybody), frozenset(some - everybody), moving)
 
 
 def _clauses(sentence: str, patterns: _Patterns) -> Iterator[str]:
@@ -112,19 +119,20 @@ def _clauses(sentence: str, patterns: _Patterns) -> Iterator[str]:
     yield sentence[start:]
 
 
-def _orders(clause: str, patterns: _Patterns) -> Iterator[str]:
+def _orders(clause: str, patterns: _Patterns) -> Iterator[tuple[int, str]]:
+    """Where each begins, and what it is."""
     for name, words in patterns.orders.items():
         for found in words.finditer(clause):
             before = clause[: found.start()]
             if patterns.needless.search(before):
-                yield "none"
+                yield found.start(), "none"
             elif patterns.denied.search(before):
                 if name in patterns.denied_is:
-                    yield patterns.denied_is[name]
+                    yield found.start(), patterns.denied_is[name]
             elif patterns.ready.search(before):
-                yield "prepare"
-            else:
-                yield name
+                yield found.start(), "prepare"
+            elif name in NAMES:
+                yield found.start(), name
 
 
 def apart(one: str, other: str) -> bool:
@@ -186,7 +194,7 @@ def instruction_of(asked: str, told: Told | None) -> str:
     if named == "leave":
         return "leave" if moving & {"leave", "go_to_place"} else "go_up" if moving == {"go_up"} else ""
     if named == "stay_in":
-        return "go_up" if "go_up" in moving else "stay_in" if moving == {"stay_in"} else ""
+        return told.first if moving <= {"go_up", "stay_in"} else ""
     return ""
 
 
@@ -221,5 +229,6 @@ def of_texts(asked: str, actions: Mapping[str, str]) -> tuple[str, Contradiction
     every = Told(
         frozenset().union(*(one.everybody for one in told.values())),
         frozenset().union(*(one.anybody for one in told.values())),
+        next((one.first for one in told.values() if one.first), ""),
     )
     return instruction_of(asked, every if moving or told else None), None

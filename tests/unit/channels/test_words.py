@@ -177,7 +177,7 @@ def test_a_text_tells_people_what_it_is_there_for(tmp_path: Path) -> None:
 
 def test_languages_that_say_something_else_are_found(tmp_path: Path) -> None:
     """Leave in one and stay in in the other; a text that only one of them has."""
-    texts = {}
+    texts, file = {}, tmp_path
     for language, text in (
         ("en", red("flood", "leave", LEAVE, 'away: "to high ground"\n')),
         ("zh-Hans", red("洪", "leave", STAY_ZH)),
