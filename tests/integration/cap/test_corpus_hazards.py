@@ -79,7 +79,8 @@ JUDGED: dict[str, list[str]] = {
         "Homeland Security Advisory System Update", "Local Area Emergency", "Message test",
         "Moderate avalanches warning", "Motor Vehicle Accident", "News", "Other Non-Urgent Alerts",
         "Road Conditions", "SMALL CRAFT CAUTION", "Test Alert", "Test Message", "Update",
-        "Vigilance jaune avalanches", "météo", "weather", "停班停課", "空氣品質", "結構火災", "血液庫存", "行動電話中斷", "鐵路事故",
+        "Vigilance jaune avalanches", "météo", "weather", "停班停課", "空氣品質",
+        "結構火災", "血液庫存", "行動電話中斷", "鐵路事故",
     ],
     "wildfire": [
         "Bushfire", "Forest Fires", "Grass Fire", "Incêndios rurais – Povoamento florestal",

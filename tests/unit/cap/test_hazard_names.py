@@ -70,13 +70,22 @@ EVENT_CODES = {  # of Canada, Australia, Taiwan, New Zealand and the disaster li
 }
 NAMES = {
     "rainstorm": [
-        "暴雨", "暴雨红色预警", "大雨特別警報", "記録的短時間大雨情報", "Heavy Rain", "Starkregen", "Precipitazioni: pioggia",
+        "暴雨", "暴雨红色预警", "大雨特別警報", "記録的短時間大雨情報", "Heavy Rain", "Starkregen",
+        "Precipitazioni: pioggia",
     ],
-    "snow_ice": ["暴雪", "道路结冰", "道路冰雪", "冻雨", "低温雨雪冰冻", "暴風雪警報", "大雪警報", "Black ice", "Glatteis", "Ice storm"],
+    "snow_ice": [
+        "暴雪", "道路结冰", "道路冰雪", "冻雨", "低温雨雪冰冻", "暴風雪警報", "大雪警報", "Black ice", "Glatteis",
+        "Ice storm",
+    ],
     "cold": ["寒潮", "霜冻", "持续低温", "低温注意報", "Extreme Cold", "Arctic cold wave", "Frostwarnung"],
     "heat": ["高温", "高温中暑", "熱中症警戒アラート", "Heatwave", "Extreme Heat Warning", "Canicule"],
-    "storm": ["大风", "海上大风", "沙尘暴", "沙尘", "龙卷风", "暴風警報", "竜巻注意情報", "Dust storm", "Tornado Warning", "Orkanböen"],
-    "thunderstorm": ["雷电", "雷暴大风", "雷雨大风", "冰雹", "强对流天气", "雷注意報", "Hail", "Severe Thunderstorm Warning"],
+    "storm": [
+        "大风", "海上大风", "沙尘暴", "沙尘", "龙卷风", "暴風警報", "竜巻注意情報", "Dust storm", "Tornado Warning",
+        "Orkanböen",
+    ],
+    "thunderstorm": [
+        "雷电", "雷暴大风", "雷雨大风", "冰雹", "强对流天气", "雷注意報", "Hail", "Severe Thunderstorm Warning",
+    ],
     "typhoon": ["台风", "颱風", "台風情報", "Tropical Cyclone Warning", "Hurricane Warning", "Ciclón tropical"],
     "fire_danger": [
         "森林火险", "草原火险", "Fire Weather Warning", "Red Flag Warning", "Total Fire Ban", "Waldbrandgefahr",
@@ -85,23 +94,31 @@ NAMES = {
     "wildfire": ["森林火灾", "山火", "Bushfire", "Fire Warning", "Waldbrand", "Feu de forêt", "Incendio forestal"],
     "landslide": ["地质灾害", "地质灾害气象风险", "泥石流", "土砂災害警戒情報", "Mudslide", "暴雨引发山体滑坡"],
     "flash_flood": ["山洪", "山洪灾害气象风险", "Flash Flood Warning", "水库泄洪"],
-    "river_flood": ["洪水", "中小河流洪水", "城市内涝", "氾濫危険情報", "洪水警報", "Severe Flood Warning", "Hochwasser", "Crue de la Loire"],
+    "river_flood": [
+        "洪水", "中小河流洪水", "城市内涝", "氾濫危険情報", "洪水警報", "Severe Flood Warning", "Hochwasser",
+        "Crue de la Loire",
+    ],
     "storm_surge": ["风暴潮", "高潮警報", "Storm Surge Warning", "Coastal Flood Advisory", "Sturmflut"],
     "dam_break": ["溃坝", "决堤", "堰塞湖", "Dam failure", "Levee breach"],
     "tsunami": ["海啸", "大津波警報", "津波注意報", "Tsunami Warning"],
     "earthquake": ["地震", "緊急地震速報", "Earthquake"],
     "aftershock": ["强余震", "Strong aftershock after the earthquake"],
-    "toxic_release": ["氯气泄漏", "毒气泄漏", "危化品泄漏", "Chlorine gas leak", "Toxic smoke", "Nuclear accident", "Ammonia leak"],
+    "toxic_release": [
+        "氯气泄漏", "毒气泄漏", "危化品泄漏", "Chlorine gas leak", "Toxic smoke", "Nuclear accident", "Ammonia leak",
+    ],
     "gas_leak": ["燃气泄漏", "天然气泄漏", "Gas leak", "Natural gas explosion risk", "Gasaustritt", "Fuite de gaz"],
-    "public_security": ["Active shooter", "持刀伤人", "恐怖袭击", "空襲警報", "ミサイル発射", "Armed person near the school"],
+    "public_security": [
+        "Active shooter", "持刀伤人", "恐怖袭击", "空襲警報", "ミサイル発射", "Armed person near the school",
+    ],
     "power_cut": ["停电", "大面积停电", "Power outage", "Stromausfall"],
     "water_supply": ["停水", "饮用水污染", "Boil water notice", "Verunreinigtes Trinkwasser"],
     "epidemic": ["传染病", "流感疫情", "Disease outbreak", "Epidemic"],
     "missing_person": ["老人走失", "寻人", "AMBER Alert", "Missing person"],
     "unknown": [
-        "大雾", "霾", "干旱", "雪崩", "火山喷发", "噴火警報", "波浪警報", "濃霧注意報", "なだれ注意報", "空气重污染", "煤气中毒",
-        "Dense Fog Advisory", "Drought", "Avalanche Warning", "Volcanic ash", "Air Quality Alert", "Carbon monoxide",
-        "Civil Danger Warning", "High Surf Advisory", "Unexploded bomb", "Structure fire", "Armed forces exercise",
+        "大雾", "霾", "干旱", "雪崩", "火山喷发", "噴火警報", "波浪警報", "濃霧注意報", "なだれ注意報", "空气重污染",
+        "煤气中毒", "Dense Fog Advisory", "Drought", "Avalanche Warning", "Volcanic ash", "Air Quality Alert",
+        "Carbon monoxide", "Civil Danger Warning", "High Surf Advisory", "Unexploded bomb", "Structure fire",
+        "Armed forces exercise",
     ],
 }  # fmt: skip
 
@@ -151,7 +168,7 @@ def test_no_code_leads_to_two_hazards() -> None:
 
 
 def test_whom_nobody_is_sent_to_and_whom_no_siren_wakes() -> None:
-    """A plume, a wave, an armed person: nobody is sent. Heat, cold, water, power, an epidemic, a lost child: no siren at night."""
+    """A plume, a wave, an armed person: nobody is sent. Heat, cold, water, an epidemic, a lost child: no siren."""
     rules = {name: hazard.rule for name, hazard in hazards.known().items()}
     assert {"toxic_release", "tsunami", "public_security"} == {
         name for name, rule in rules.items() if isinstance(rule, ForbiddenRule)

@@ -30,7 +30,9 @@ def cells(*names: str) -> Iterator[tuple[str, str, Texts, Tier, str, Instruction
 def test_what_a_hazard_is_reckoned_to_ask_can_be_said_at_red() -> None:
     """People leave, stay in or look after each other by its rule: there is a text for that."""
     for name, hazard in hazards.known().items():
-        instruction = "boil" if name == "water_supply" else ASKED.get(hazard.rule.respond)  # looked after by bringing water
+        instruction = (
+            "boil" if name == "water_supply" else ASKED.get(hazard.rule.respond)
+        )  # looked after by bringing water
         if instruction:
             assert shipped()[name].languages["en"].of(Tier.RED, instruction), name
 
@@ -53,7 +55,8 @@ def test_leave_is_said_whatever_the_place_is_called(place: str) -> None:
         if instruction == "leave":
             for form in FORMS:
                 told = told_in(getattr(text, form).format(to=place), language)
-                assert told and "leave" in told.anybody, (name, language, tier, form)
+                assert told is not None
+                assert "leave" in told.anybody, (name, language, tier, form)
 
 
 def test_a_place_stands_only_where_people_are_sent() -> None:
@@ -66,9 +69,10 @@ def test_a_place_stands_only_where_people_are_sent() -> None:
 def test_in_danger_areas_others_are_told_too() -> None:
     """Where only some leave, the plain text has a word for whoever reads it on a sixth floor."""
     for name in ("rainstorm", "typhoon"):
-        for language, others in (("en", "Others: stay"), ("zh", "其他人留在")):
+        for language, others in (("en", "Others: keep away"), ("zh", "其他人远离")):
             said = shipped()[name].languages[language].of(Tier.RED, "leave")
-            assert said and others in said.plain, name
+            assert said is not None
+            assert others in said.plain, name
 
 
 def test_no_colour_stands_beside_a_bare_gas() -> None:
@@ -110,11 +114,13 @@ def test_no_hour_where_none_is_known_or_makes_sense() -> None:
                "fire_danger", "gas_leak", "water_supply")  # fmt: skip
     found = {name for name, words in shipped().items() if words.languages["en"].due is None}
     assert set(without) == found
-    assert all((words.languages["en"].due is None) == (words.languages["zh"].due is None) for words in shipped().values())
+    assert all(
+        (words.languages["en"].due is None) == (words.languages["zh"].due is None) for words in shipped().values()
+    )
 
 
 def test_an_hour_is_never_certain() -> None:
-    """"Water by 03:00" is read as safe until three: what comes may come, and may come before."""
+    """Water "by 03:00" is read as safe until three: what comes may come, and may come before."""
     for words in shipped().values():
         for language, may in (("en", ("may", "Maybe")), ("zh", ("可能",))):
             if due := words.languages[language].due:
@@ -167,4 +173,5 @@ def test_who_is_outdoors_is_told_where_to() -> None:
     for hazard, instruction in (("toxic_release", "stay_in"), ("flash_flood", "go_up"), ("river_flood", "go_up"),
                                 ("storm", "stay_in"), ("thunderstorm", "stay_in"), ("earthquake", "stay_in")):  # fmt: skip
         text = shipped()[hazard].languages["en"].of(Tier.RED, instruction)
-        assert text and re.search(r"Outside|shed or boat|Go inside", text.plain), hazard
+        assert text is not None
+        assert re.search(r"Outside|shed or boat|Go inside", text.plain), hazard
