@@ -16,7 +16,8 @@ from services.channels.messages.phrases import findings as line_findings
 from services.channels.messages.segments import segments
 from services.channels.replies.meaning import findings as reply_findings
 from services.channels.replies.quoted_text import findings as phone_findings
-from services.commands.kit import echo
+from services.commands.kit import Language, echo
+from services.commands.texts_table import as_page
 from services.shared.errors import Refused
 from services.shared.input.fields import json_schema
 from services.shared.people.languages import base_of
@@ -42,6 +43,21 @@ def texts_check(
     states = sorted({f"{language} {one.state(language)}" for one in sets for language in _written(one)})
     echo(f"{len(sets)} sets, {len(faults)} faults; {', '.join(states)}")
     raise typer.Exit(1 if faults else 0)
+
+
+@app.command("table")
+def texts_table(
+    languages: Annotated[str, typer.Option(help="Of the texts, joined by commas.")] = "en,zh",
+    lang: Language = "",
+) -> None:
+    """A page of every text by instruction, form and language, with its segments: for the people who read them, to sign."""
+    wanted = [one.strip() for one in languages.split(",") if one.strip()]
+    if unknown := [one for one in wanted if one not in hazard_texts.forms()]:
+        raise Refused(
+            f"--languages: there are no texts in {', '.join(unknown)}: use {', '.join(hazard_texts.forms())}",
+            field="--languages", rule="closed_list", given=languages,
+        )  # fmt: skip
+    typer.echo(as_page(wanted))
 
 
 @app.command("schema")

@@ -66,4 +66,5 @@ def _spoken(node: etree._Element) -> Verb:
     if node.tag == "Pause":
         return Verb("say", "", float(node.get("length", "1")))
     said = " ".join("".join(str(part) for part in node.itertext()).split())
-    return Verb("say", said, seconds_of(said))
+    pace = [int(one.get("rate", "100%").rstrip("%")) for one in node.iter("prosody")] or [100]
+    return Verb("say", said, seconds_of(said) * 100 / min(pace))

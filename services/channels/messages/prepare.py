@@ -46,6 +46,9 @@ class WarningText(NamedTuple):
     cap_xml: bytes
 
 
+SLOW = {"slow_spoken", "loud_slow"}  # a form, and what another form may add
+
+
 class Preparer:
     """Channels' own: the only place where addresses are opened for sending."""
 
@@ -154,6 +157,7 @@ class Preparer:
             as_recorded=self._as_recorded[row.warning_id],
             ending=warning.ending,
             instruction=str(warning.parts.get("instruction", "")),
+            slow=SLOW & {*row.form.split("+")} != set(),
             of_many=of_many,
             again=row.attempts > 0,
             settled=await self._settled(row) if is_area else {},

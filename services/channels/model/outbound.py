@@ -33,6 +33,7 @@ class Outbound(msgspec.Struct, frozen=True):
     )
     ending: str = ""  # which, where it is one
     instruction: str = ""  # the one thing it tells people to do, where it does
+    slow: bool = False  # it is spoken slowly and loudly, with pauses
     of_many: bool = False  # its words speak of no single person, and many get the same
     again: bool = False  # it was tried before, perhaps by another process
     settled: Mapping[str, Outcome] = {}  # of an area's: stations that took it, or never will

@@ -60,7 +60,13 @@ FORMS = (  # the first that any of a person's groups asks for
     "own_language",
     "plain",
 )
-FORM_EXTRAS = ("sign_video", "screen_reader", "ask_transport", "backup_hours")  # all that any of their groups asks for
+FORM_EXTRAS = (
+    "sign_video",
+    "screen_reader",
+    "loud_slow",
+    "ask_transport",
+    "backup_hours",
+)  # all that any of their groups asks for
 TEAMS = (  # heaviest last
     "officer",
     "officer+phrase_card",

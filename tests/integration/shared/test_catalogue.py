@@ -254,7 +254,8 @@ class _Marked(_Shown):
 READ_CHINESE = (
     "channels/messages/fitting.py", "channels/messages/frames.py", "channels/replies/quoted_text.py",
     "channels/messages/render.py", "channels/replies/meaning.py", "channels/messages/phrases.py",
-    "channels/messages/hazard_texts.py", "channels/messages/hazard_text_rules.py", "channels/messages/cell_broadcast_text.py", "gateway/intake/blocks.py",
+    "channels/messages/hazard_texts.py", "channels/messages/hazard_text_rules.py",
+    "channels/messages/cell_broadcast_text.py", "gateway/intake/blocks.py",
     "gateway/cap/", "gateway/publish/documents.py", "gateway/publish/parts.py", "registry/importing/cell_words.py",
     "registry/importing/cells.py", "registry/importing/columns.py", "registry/importing/language_names.py",
     "registry/importing/phone_cells.py", "registry/sample/people.py", "registry/model/answer_words.py",

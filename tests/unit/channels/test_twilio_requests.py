@@ -9,11 +9,13 @@ from urllib.parse import quote_plus, urlencode
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from lxml import etree
 
 from services.channels.drivers.twilio.sms import SmsTwilio
 from services.channels.drivers.twilio.voice import VoiceTwilio, document
 from services.channels.http.request import RequestHead, form_number, form_text
 from services.channels.messages.phrases import LINES
+from services.channels.messages.prepare import SLOW
 from services.channels.model.driver import Outcome, Result, Tools
 from services.shared.clock import StepClock
 from services.shared.crypto.signing import Signer
@@ -135,3 +137,35 @@ def test_an_address_is_written_as_the_request_has_it() -> None:
 def test_a_base_address_that_is_none_is_said_at_the_start(wrong: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Fault, match=f"BASE_URL.*base address: {wrong!r} is none"):
         made(SmsTwilio, monkeypatch, BASE_URL=wrong)
+
+
+def test_for_ears_that_need_it_a_call_is_slow_and_loud(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a voice that can, at three quarters of the pace, with a pause after each sentence; said twice; other calls as before."""
+    said = "Leave now. Do not cross water."
+    plain = document(said, "en-US", "https://x/key/t", keys="Press 2 for help.")
+    slow = document(said, "en-US", "https://x/key/t", keys="Press 2 for help.", slow=True)
+    root = etree.fromstring(slow.encode())
+    spoken = list(root.iter("Say"))
+    assert ["Leave now.", "Do not cross water."] * 2 + ["Press 2 for help."] == [
+        "".join(one.itertext()) for one in spoken
+    ]
+    assert {("Polly.Joanna", "en-US")} == {(one.get("voice"), one.get("language")) for one in spoken}
+    assert {("75%", "x-loud")} == {(one.get("rate"), one.get("volume")) for one in root.iter("prosody")}
+    assert 4 == len(list(root.iter("Pause")))
+    assert "prosody" not in plain
+    driver = made(VoiceTwilio, monkeypatch)
+    one = message(to="+9992", spoken=said, language="en-US", channel="voice_mobile", slow=True)
+    assert b"prosody" in cast(bytes, driver.encode(one))
+    other = document(said, "zh-TW", "https://x/key/t", keys="", slow=True)  # no voice of that name: pauses alone
+    assert (4, False) == (len(list(etree.fromstring(other.encode()).iter("Say"))), "prosody" in other)
+
+
+def test_whose_form_asks_for_it_is_spoken_to_slowly() -> None:
+    """A group's form says so: to whom it is read slowly, and who hears little."""
+    for form, slow in (
+        ("slow_spoken", True),
+        ("plain+loud_slow", True),
+        ("plain", False),
+        ("spoken+screen_reader", False),
+    ):
+        assert slow is bool(SLOW & {*form.split("+")})

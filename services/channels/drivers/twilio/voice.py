@@ -42,7 +42,7 @@ from services.shared.ledger.states import SendState
 from services.shared.ledger.tables import delivery
 from services.shared.people import languages
 from services.shared.people.languages import base_of
-from services.shared.text.sentences import first, prefixes
+from services.shared.text.sentences import first, prefixes, sentences
 
 HEARD_S = 20
 NO_KEYS_SAID = ("supporter_voice", "officer_voice")
@@ -64,6 +64,13 @@ VOICES = {
     "zh-mo": "zh-HK", "yue": "zh-HK", "zh-tw": "zh-TW", "de": "de-DE", "es": "es-ES", "es-mx": "es-MX", "fr": "fr-FR",
     "fr-ca": "fr-CA", "it": "it-IT", "pt": "pt-PT", "pt-br": "pt-BR",
 }  # fmt: skip
+# Voices of Amazon Polly, which Twilio lets speak slowly and loudly (SSML prosody in <Say>); its usual ones take no such word.
+SLOW_VOICES = {
+    "en-GB": "Polly.Amy", "en-US": "Polly.Joanna", "en-AU": "Polly.Nicole", "en-IN": "Polly.Raveena", "zh-CN": "Polly.Zhiyu",
+    "de-DE": "Polly.Marlene", "es-ES": "Polly.Conchita", "es-MX": "Polly.Mia", "fr-FR": "Polly.Celine", "fr-CA": "Polly.Chantal",
+    "it-IT": "Polly.Carla", "pt-PT": "Polly.Ines", "pt-BR": "Polly.Vitoria",
+}  # fmt: skip
+SLOW_RATE, LOUD = "75%", "x-loud"
 HANG_UP = '<?xml version="1.0" encoding="UTF-8"?><Response><Hangup/></Response>'
 _EVENTS = ("initiated", "answered", "completed")
 _ALWAYS = urlencode({"StatusCallbackEvent": _EVENTS, "MachineDetection": "Enable"}, doseq=True)
@@ -100,15 +107,26 @@ def _channel(name: str, *kinds: str) -> Channel:
     return Channel(name, kinds, two_way=True, links=False, voice=True, speaks=tuple(VOICES), proof="answered")
 
 
-def document(spoken: str, language: str, key_url: str, *, keys: str) -> str:
+def document(spoken: str, language: str, key_url: str, *, keys: str, slow: bool = False) -> str:
     """Said twice inside one Gather: a key ends it at any time. Longer than Twilio takes, it is said once, and without
-    its last sentences. `keys` says which key means what; empty where it is not said."""
+    its last sentences. `keys` says which key means what; empty where it is not said. `slow`: slowly, loudly, and with
+    a second after each sentence, for ears that need it."""
     voice = _voice(language)
-    keys_said = f'<Say language="{voice}">{escape(keys)}</Say>' if keys else ""
+
+    def aloud(said: str) -> str:
+        if not slow:
+            return f'<Say language="{voice}">{escape(said)}</Say>'
+        named = f' voice="{SLOW_VOICES[voice]}"' if voice in SLOW_VOICES else ""
+        begin, end = (f'<prosody rate="{SLOW_RATE}" volume="{LOUD}">', "</prosody>") if named else ("", "")
+        return '<Pause length="1"/>'.join(
+            f'<Say{named} language="{voice}">{begin}{escape(one)}{end}</Say>' for one in sentences(said)
+        )
+
+    keys_said = aloud(keys) if keys else ""
     action = escape(key_url, {'"': "&quot;"})
 
     def made(said: str, times: int) -> str:
-        say = f'<Say language="{voice}">{escape(said)}</Say><Pause length="1"/>'
+        say = f'{aloud(said)}<Pause length="1"/>'
         return (
             f'<?xml version="1.0" encoding="UTF-8"?><Response><Gather numDigits="1" timeout="8" action="{action}">'
             f"{say * times}{keys_said}</Gather></Response>"
@@ -175,17 +193,17 @@ class VoiceTwilio:
         token = self._tools.signer.token("voice", message.delivery_id)
         keys = _keys(message) if message.warning_id else ""
         around = self._around if message.of_many else self._quoted  # what speaks of one person is not kept
-        before, after = around(message.spoken, message.language, keys, len(token))
+        before, after = around(message.spoken, message.language, keys, message.slow, len(token))
         return self._head.request(
             f"To={form_number(message.to)}&{self._from}&Twiml={before}{token}{after}"
             f"&StatusCallback={self._status_url}{token}{quote_plus(_listen(message.call))}&{_ALWAYS}"
             f"&Timeout={message.call.ring_s if message.call is not None else 60}"
         )
 
-    def _quoted(self, spoken: str, language: str, keys: str, room: int) -> tuple[str, str]:
+    def _quoted(self, spoken: str, language: str, keys: str, slow: bool, room: int) -> tuple[str, str]:
         """A document as a form has it, before and after a token of `room` signs: its length decides what is said."""
         before, _, after = quote_plus(
-            document(spoken, language, f"{self._callbacks}/key/" + "\0" * room, keys=keys)
+            document(spoken, language, f"{self._callbacks}/key/" + "\0" * room, keys=keys, slow=slow)
         ).partition("%00" * room)
         return before, after
 
@@ -201,7 +219,10 @@ class VoiceTwilio:
     def twiml(self, message: Outbound) -> str:
         """What a call says once more: with its keys, whoever is called."""
         token = self._tools.signer.token("voice", message.delivery_id)
-        return document(message.spoken, message.language, f"{self._callbacks}/key/{token}", keys=_keys(message))
+        return document(
+            message.spoken, message.language, f"{self._callbacks}/key/{token}", keys=_keys(message),
+            slow=message.slow,
+        )  # fmt: skip
 
     def routes(self, receivers: Receivers) -> Iterable[web.AbstractRouteDef]:
         return (

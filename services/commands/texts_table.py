@@ -1,0 +1,80 @@
+"""Lays out every text of every hazard for the people who read them: instruction by form by language, with its segments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from services.channels.messages import hazard_texts
+from services.channels.messages.phrases import LINES, Lines, of_instruction
+from services.channels.messages.segments import Segments, segments
+from services.shared.hazards import name_of
+from services.shared.hazards.instructions import NAMES
+from services.shared.i18n import language, mark, t
+from services.shared.tiers import NAMES as TIER_NAMES
+from services.shared.tiers import Tier
+from services.shared.web.html import rendered
+
+
+class Cell(NamedTuple):
+    """A text in one language; `counted` for what may go out by SMS."""
+
+    tag: str
+    text: str
+    counted: Segments | None
+
+
+class Row(NamedTuple):
+    """What the texts of a row are, and one a language; None where there is none."""
+
+    what: tuple[str, ...]
+    cells: tuple[Cell | None, ...]
+
+
+def as_page(languages: list[str]) -> str:
+    """A page to print: a table a hazard, then answers and endings; a box beside each row for whoever has read it to sign."""
+    sections = [(title, there, list(rows)) for title, there, rows in _sections(languages)]
+    return rendered("texts_table.html", sections=sections)
+
+
+def _sections(languages: list[str]) -> Iterator[tuple[str, list[str], Iterator[Row]]]:
+    for hazard, words in hazard_texts.shipped().items():
+        there = [one for one in languages if one in words.languages]
+        yield name_of(hazard, language()), there, _of_hazard(words, there)
+    yield t("Answers and endings"), languages, _of_lines([(one, LINES.get(one)) for one in languages])
+
+
+def _of_hazard(words: hazard_texts.WordSet, languages: list[str]) -> Iterator[Row]:
+    cells = {cell for one in languages for cell in words.languages[one].cells()}
+    for tier, instruction in sorted(cells, key=lambda cell: (-cell[0], cell[1])):
+        for form in hazard_texts.FORMS:
+            what = (t(TIER_NAMES[tier]), t(NAMES[instruction]), form)
+            yield Row(what, tuple(_cell(words, one, tier, instruction, form) for one in languages))
+
+
+def _cell(words: hazard_texts.WordSet, tag: str, tier: Tier, instruction: str, form: str) -> Cell | None:
+    if words.languages[tag].of(tier, instruction) is None:
+        return None
+    model = hazard_texts.MODEL.get(tag) or hazard_texts.MODEL["zh" if tag == hazard_texts.TRADITIONAL else "en"]
+    text = hazard_texts.compose(words, tag, tier, instruction, form, model)
+    return Cell(tag, text, segments(text) if form in ("plain", "short", "easy") else None)
+
+
+_OF_LINES = ((mark("Menu"), "menus"), (mark("Keys"), "keys"), (mark("Thanks"), "doing"))
+
+
+def _of_lines(languages: list[tuple[str, Lines | None]]) -> Iterator[Row]:
+    for instruction, name in NAMES.items():
+        for title, of in _OF_LINES:
+            yield Row((t(name), t(title)), tuple(_line(tag, lines, of, instruction) for tag, lines in languages))
+        for kind in LINES["en"].endings:
+            yield Row((t(name), kind), tuple(_line(tag, lines, kind, instruction) for tag, lines in languages))
+
+
+def _line(tag: str, lines: Lines | None, of: str, instruction: str) -> Cell | None:
+    if lines is None:
+        return None
+    if of == "menus":
+        return Cell(tag, " / ".join(filter(None, of_instruction(lines.menus, instruction).values())), None)
+    rows = {"keys": lines.keys, "doing": lines.doing}.get(of) or lines.endings[of]
+    return Cell(tag, of_instruction(rows, instruction), None)
