@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from services.channels.messages.hazard_texts import MODEL, InstructionText, Text
 from services.shared import hazards
 from services.shared.hazards.instructions import told_in
 from services.shared.tiers import Tier
+from tests.unit.channels.test_words import found_in, red
 
 LANGUAGES = ("en", "zh")
 FORMS = ("plain", "short", "easy")
@@ -175,3 +177,9 @@ def test_who_is_outdoors_is_told_where_to() -> None:
         text = shipped()[hazard].languages["en"].of(Tier.RED, instruction)
         assert text is not None
         assert re.search(r"Outside|shed or boat|Go inside", text.plain), hazard
+
+
+def test_a_text_of_its_own_name_is_held_to_the_same(tmp_path: Path) -> None:
+    """A name that a text brings at blue may not speak of danger either."""
+    blue = red("gas", "monitor", 'plain: "Listen.", short: "Listen.", easy: "Listen.", easy_name: "Danger. Gas"')
+    assert any("speaks of danger" in fault for fault in found_in(tmp_path, blue.replace("red:", "blue:")))
