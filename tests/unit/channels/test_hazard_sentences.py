@@ -179,7 +179,9 @@ def test_who_is_outdoors_is_told_where_to() -> None:
         assert re.search(r"Outside|shed or boat|Go inside", text.plain), hazard
 
 
-def test_a_text_of_its_own_name_is_held_to_the_same(tmp_path: Path) -> None:
+@pytest.mark.parametrize("key", ["name", "easy_name"])
+def test_a_text_of_its_own_name_is_held_to_the_same(tmp_path: Path, key: str) -> None:
     """A name that a text brings at blue may not speak of danger either."""
-    blue = red("gas", "monitor", 'plain: "Listen.", short: "Listen.", easy: "Listen.", easy_name: "Danger. Gas"')
-    assert any("speaks of danger" in fault for fault in found_in(tmp_path, blue.replace("red:", "blue:")))
+    blue = red("gas", "monitor", f'plain: "Listen.", short: "Listen.", easy: "Listen.", {key}: "Danger. Gas"')
+    found = found_in(tmp_path, blue.replace("red:", "blue:"))
+    assert any(f"{key}: speaks of danger at blue" in fault for fault in found), found
