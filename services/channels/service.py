@@ -25,6 +25,7 @@ from services.channels.pages.callouts import CalloutPages
 from services.channels.pages.channels import ChannelPages
 from services.channels.pages.list_link_pages import ListLinkPages
 from services.channels.pages.officer_lists import OfficerLists
+from services.channels.pages.sign_videos import SignVideos
 from services.channels.pages.unseal import FullValues
 from services.channels.providers.call_window import AHEAD, call_windows
 from services.channels.providers.catalogue import channel_rows, channels_in_use, channels_of
@@ -112,7 +113,8 @@ class ChannelsService:
         self._full_values = FullValues(p, preparer)
         self._lists = OfficerLists(p, self.recorder, preparer)
         self._list_link_pages = ListLinkPages(p)
-        self._answers = AnswerPages(p, self.recorder, preparer)
+        self._sign_videos = SignVideos(p.settings.sign_videos)
+        self._answers = AnswerPages(p, self.recorder, preparer, self._sign_videos)
         self._device_pages = DevicePages(p, self.drivers)
         self._callouts = CalloutPages(p, self.recorder, preparer)
 
@@ -133,6 +135,7 @@ class ChannelsService:
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         yield from self._lists.routes()
         yield from self._list_link_pages.routes()
+        yield from self._sign_videos.routes()
         yield from self._answers.routes()
         yield from self._callouts.routes()
         yield from self._full_values.routes()

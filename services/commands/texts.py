@@ -8,15 +8,16 @@ from typing import Annotated
 
 import typer
 
-from services.channels.messages import frames, hazard_texts
+from services.channels.messages import card_phrases, frames, hazard_texts
 from services.channels.messages.hazard_text_rules import findings
 from services.channels.messages.hazard_texts import Texts, WordSet
 from services.channels.messages.phrases import LINES
 from services.channels.messages.phrases import findings as line_findings
 from services.channels.messages.segments import segments
+from services.channels.pages import sign_videos
 from services.channels.replies.meaning import findings as reply_findings
 from services.channels.replies.quoted_text import findings as phone_findings
-from services.commands.kit import Language, echo
+from services.commands.kit import Language, echo, settings
 from services.commands.texts_table import as_page
 from services.shared.errors import Refused
 from services.shared.input.fields import json_schema
@@ -37,12 +38,18 @@ def texts_check(
     if files:
         sets = [WordSet(file.stem, {base_of(file.parent.parent.name): hazard_texts.load(file)}) for file in files]
     faults = [fault for one in sets for fault in findings(one)]
-    faults += [] if files else [*line_findings(), *frames.findings(), *reply_findings(), *phone_findings()]
+    faults += [] if files else _of_our_own()
     for fault in faults:
         echo(fault)
     states = sorted({f"{language} {one.state(language)}" for one in sets for language in _written(one)})
     echo(f"{len(sets)} sets, {len(faults)} faults; {', '.join(states)}")
     raise typer.Exit(1 if faults else 0)
+
+
+def _of_our_own() -> list[str]:
+    own = [*line_findings(), *frames.findings(), *reply_findings(), *phone_findings(), *card_phrases.findings()]
+    folder = settings().sign_videos
+    return own + (sign_videos.findings(folder) if folder is not None else [])
 
 
 @app.command("table")

@@ -3,8 +3,10 @@
 A language is a folder `locale/<tag>/`. Its `tocsin.po` is what pages, commands and faults say: the English sentence in the code
 is the message's name, what a catalogue lacks is said in English, and the file is read as it stands: nothing can be stale.
 Beside it lies what is sent to phones and read from them: `lines.yaml` (our own sentences) or `frame.yaml` (the few that stand
-around an authority's), `replies.yaml` and `phones.yaml` (words people answer with, and what phones write by themselves). These
-are whole or not there: no sentence of another language is ever put into a message.
+around an authority's), `forms.yaml` and `hazards/` (a hazard's texts and how they are put together), `instructions.yaml` (how a
+text tells people what to do), `phrases.yaml` (what is shown at a door), `replies.yaml` and `phones.yaml` (words people answer
+with, and what phones write by themselves). These are whole or not there: no sentence of another language is ever put into a
+message.
 """
 
 from __future__ import annotations

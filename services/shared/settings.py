@@ -170,6 +170,9 @@ class Settings(Environment):
         "127.0.0.0/8,::1", description="addresses or networks of our own proxies, whose X-Forwarded-For is believed"
     )
     log_level: str = Field("INFO")
+    sign_videos: Path | None = Field(
+        None, description="folder of films in sign language, named like flash_flood.leave.csl.mp4; empty has none"
+    )
     channel_limits: Path | None = Field(None, description="YAML file that stands in the place of country_limits.yaml")
     weights: str = Field("", description="resting weights like sms_smpp=70,sms_twilio=30; unnamed has 50, 0 stands by")
     link_tests: Path | None = Field(None, description="YAML list of link tests; empty tries nothing")

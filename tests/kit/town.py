@@ -215,6 +215,7 @@ class Town:
     @staticmethod
     async def open_list(page: Page, link: str) -> None:
         """A team's list on the phone of `page`, opened there where it was not yet."""
+        await page.goto("about:blank")  # else a page that renews itself cuts the visit short
         await page.goto(link)
         if await page.locator("#open").count():
             await page.click("#open button")

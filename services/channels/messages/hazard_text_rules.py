@@ -9,6 +9,7 @@ from services.channels.messages.hazard_texts import (
     FORMS,
     MODEL,
     TEXT_KEYS,
+    TRADITIONAL,
     InstructionText,
     Texts,
     WordSet,
@@ -39,6 +40,8 @@ NO_HOUR = ("earthquake", "aftershock", "landslide")
 def findings(words: WordSet) -> Iterator[str]:
     """What is wrong with a set, one sentence each; nothing where it may be used."""
     for language, texts in words.languages.items():
+        if language == TRADITIONAL:  # made of what is checked
+            continue
         if texts.due is not None and words.hazard in NO_HOUR:
             yield f"{words.hazard}, {language}, due: nobody can say when: take it out"
         for tier, instruction in texts.cells():

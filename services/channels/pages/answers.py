@@ -16,6 +16,7 @@ from services.channels.messages.render import choose_language, lines_for, of_pla
 from services.channels.model.report import Report
 from services.channels.outcomes.recorder import OutcomeRecorder
 from services.channels.pages import store
+from services.channels.pages.sign_videos import SignVideos
 from services.channels.replies.matching import by_of
 from services.shared.bus.outbox import new_id
 from services.shared.errors import NotFound, Refused
@@ -28,7 +29,7 @@ from services.shared.web.html import page
 # who answers > choice > (answer, words on the button)
 ANSWERS: dict[str, dict[str, tuple[Answer, str]]] = {
     "person": {
-        "leaving": (Answer.LEAVING, mark("I am leaving / I can do it")),
+        "leaving": (Answer.LEAVING, mark("I can do it")),
         "help": (Answer.HELP, mark("I need help")),
         "not_there": (Answer.NOT_THERE, mark("I am not there")),
         "moving": (Answer.MOVING, mark("I am on the way")),
@@ -42,6 +43,10 @@ ANSWERS: dict[str, dict[str, tuple[Answer, str]]] = {
         "safe_with": (Answer.SAFE, mark("I am with the person and we are safe")),
     },
 }
+DOING = {  # instruction > the first button of a person
+    "leave": mark("I am leaving"), "go_to_place": mark("I am going there"), "stay_in": mark("I am inside"),
+    "go_up": mark("I am upstairs"),
+}  # fmt: skip
 AFTERWARDS = ("moving", "safe")  # asked only of who has answered: "I am safe" is no answer to "go"
 
 
@@ -53,10 +58,13 @@ def _thanks(said: str, instruction: str, language: str) -> str:
 class AnswerPages:
     """The handlers of /a."""
 
-    def __init__(self, platform: Platform, recorder: OutcomeRecorder, preparer: Preparer) -> None:
+    def __init__(
+        self, platform: Platform, recorder: OutcomeRecorder, preparer: Preparer, sign_videos: SignVideos
+    ) -> None:
         self._platform = platform
         self._recorder = recorder
         self._preparer = preparer
+        self._sign_videos = sign_videos
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         return web.get("/a/{token}", self.answer_page), web.post("/a/{token}", self.answer)
@@ -90,6 +98,8 @@ class AnswerPages:
         instruction = str(text.parts.get("instruction", ""))
         hotline = self._platform.settings.hotline
         choices = {name: t(words) for name, (_, words) in ANSWERS[kind].items()}
+        if kind == "person":
+            choices["leaving"] = t(DOING.get(instruction, mark("I can do it")))
         if kind == "person" and headline:
             choices = {name: choices[name] for name in ("help", "safe")}
         elif kind == "person" and not row.answer:
@@ -99,6 +109,8 @@ class AnswerPages:
             row=row,
             part=part,
             instruction=instruction,
+            hazard=str(text.parts.get("set", "")),
+            clips=self._sign_videos.of(str(text.parts.get("set", "")), instruction),
             said_in=said_in,
             chosen=chosen,
             headline=headline,

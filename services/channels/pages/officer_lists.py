@@ -13,6 +13,7 @@ from typing import TypedDict
 from aiohttp import web
 
 from services.channels.messages import list_links
+from services.channels.messages.card_phrases import PHRASES, named, phrases_of
 from services.channels.messages.prepare import Preparer
 from services.channels.messages.render import choose_language, of_place
 from services.channels.model.report import Report
@@ -178,6 +179,12 @@ class OfficerLists:
             stopped=warning.state != "active" or (not rescue and warning.doors not in ("allowed", "forbidden", "ask")),
             over=over,
             waits=waits,
+            hazard=str(text.parts.get("set", "")),
+            instruction=str(text.parts.get("instruction", "")),
+            card={tag: text.parts[tag]["action"] or text.parts[tag]["hazard"] for tag in text.parts["languages"]},
+            phrases_of=phrases_of,
+            phrase_keys=PHRASES,
+            phrase_tags=named(),
             code=list_links.code_of(self._platform.signer("links"), link),
             newer=await self._newer(warning, link, cookie_of(request, LIST_COOKIE)),
         )
