@@ -41,7 +41,7 @@ def texts_check(
     faults += [] if files else _of_our_own()
     for fault in faults:
         echo(fault)
-    states = sorted({f"{language} {one.state(language)}" for one in sets for language in one.languages})
+    states = sorted({f"{language} {one.state(language)}" for one in sets for language in _written(one)})
     echo(f"{len(sets)} sets, {len(faults)} faults; {', '.join(states)}")
     raise typer.Exit(1 if faults else 0)
 
@@ -73,11 +73,16 @@ def texts_schema() -> None:
     typer.echo(json.dumps(json_schema(Texts, "Texts of a hazard"), indent=1, ensure_ascii=False))
 
 
+def _written(words: WordSet) -> list[str]:
+    """The languages somebody wrote; the other script of one is made from it and has no state of its own."""
+    return [language for language in words.languages if language != hazard_texts.TRADITIONAL]
+
+
 @app.command("list")
 def texts_list() -> None:
     """Which sets there are, in which languages, and how far each was checked."""
     for one in hazard_texts.shipped().values():
-        states = ", ".join(f"{language} {one.state(language)}" for language in one.languages)
+        states = ", ".join(f"{language} {one.state(language)}" for language in _written(one))
         echo(f"{one.hazard}: {states}")
     echo("endings, helpers, officers: " + ", ".join(f"{name} {lines.state}" for name, lines in LINES.items()))
 

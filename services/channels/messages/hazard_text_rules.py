@@ -18,6 +18,7 @@ from services.channels.messages.hazard_texts import (
 )
 from services.channels.messages.segments import segments
 from services.shared.hazards.instructions import MOVING, contradiction, told_in
+from services.shared.people.languages import base_of
 from services.shared.text.sentences import sentences
 from services.shared.tiers import Tier
 
@@ -80,10 +81,10 @@ def faults_of(text: str, key: str, language: str) -> Iterator[str]:
 
 def _of_tier(texts: Texts, text: InstructionText, tier: Tier) -> Iterator[str]:
     if tier == Tier.BLUE:
-        for key in TEXT_KEYS:
+        for key in (*TEXT_KEYS, "name", "easy_name"):
             if _DANGER.search(getattr(text, key)):
                 yield f"{key}: speaks of danger at blue, where nobody is to be frightened"
-    if _DANGER.search(texts.easy_name):
+    if _DANGER.search(texts.easy_name) or _DANGER.search(text.easy_name):
         yield "easy_name: speaks of danger at every tier: the form says it where it is true"
 
 
@@ -145,7 +146,7 @@ def _more_than_one_idea(sentence: str, language: str) -> str:
 
 def _too_long(words: WordSet, language: str, tier: Tier, instruction: str, form: str) -> Iterator[str]:
     most = limit(language, tier, form)
-    model = MODEL.get(language, MODEL["en"])
+    model = MODEL.get(base_of(language), MODEL["en"])
     if most:
         text = compose(words, language, tier, instruction, form, model)
         counted = segments(text)

@@ -42,6 +42,8 @@ class InstructionText(Entry):
     plain: str
     short: str
     easy: str
+    name: str = Field("", description="In place of the hazard's, where that would frighten: a smell, not poison gas.")
+    easy_name: str = Field("", description="Likewise, for easy read.")
 
 
 class Due(Entry):
@@ -202,8 +204,8 @@ def compose(words: WordSet, language: str, tier: Tier, instruction: str, form: s
         title=_of_instruction(rules["titles"], instruction, tier),
         headline=said.headline,
         Headline=said.headline[:1].upper() + said.headline[1:],
-        name=lang.name,
-        easy_name=lang.easy_name,
+        name=said.name or lang.name,
+        easy_name=said.easy_name or lang.easy_name,
         place=parts.place,
         short_place=parts.short_place or parts.place,
         easy_place=parts.easy_place or parts.short_place or parts.place,

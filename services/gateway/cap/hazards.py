@@ -1,6 +1,6 @@
 """Finds an alert's hazard and what it asks of people: by codes, then by words of the hazards' files.
 
-What fits none (a bush fire, an avalanche, an attack) is `unknown`, which asks the commander: a near miss could send
+What fits none (an avalanche, volcanic ash, fog) is `unknown`, which asks the commander: a near miss could send
 people out into the wrong thing.
 """
 

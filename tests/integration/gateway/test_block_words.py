@@ -147,17 +147,19 @@ def test_no_order_is_made_up(event: str, severity: str, response: str | None) ->
 
 def test_a_hazards_own_words_stand_only_for_what_the_alert_asks() -> None:
     """The deaf read what the hearing hear: "go upstairs" is not told as leaving, leaving not as staying in."""
-    for event, response, instruction in (
-        ("Flash flood", None, "Go upstairs now. Do not go outside."), ("Gas leak", "Evacuate", "Leave the building now."),
-        ("Storm", "Evacuate", "People on boats: go ashore now."), ("Flash flood", "Shelter", "Go upstairs."),
-    ):  # fmt: skip
+    for event, response, instruction, said in (
+        ("Flash flood", None, "Go upstairs now. Do not go outside.", "Go upstairs now. Do not go outside."),
+        ("Gas leak", "Evacuate", "Leave the building now.", "Leave the building now."),
+        ("Storm", "Evacuate", "People on boats: go ashore now.", "People on boats: go ashore now."),
+        ("Flash flood", "Shelter", "Go upstairs.", "Go upstairs now."),  # a text of ours that says the same
+    ):
         block = info(event=event, headline=event, responseType=response, instruction=instruction, severity="Extreme")
         incoming = from_cap(alert(block), strict=False)
         parts = parts_of(incoming, Tier.RED, lambda _: 0, "County")
         for form in ("short_plain", "easy_read"):
-            assert instruction in sms(parts, form)
+            assert said in sms(parts, form)
     block = info(event="Flash flood", responseType="Evacuate", instruction="Leave now.", severity="Extreme")
-    assert "Danger. Flood." in sms(
+    assert "Danger: a flood." in sms(
         parts_of(from_cap(alert(block), strict=False), Tier.RED, lambda _: 0, "C"), "easy_read"
     )
 

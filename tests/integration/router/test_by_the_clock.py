@@ -131,12 +131,12 @@ async def test_the_same_hazard_again_and_too_many_blues_are_left_out(tmp_path: P
         for n, (hazard, tier, hour, ending) in enumerate(
             (
                 ("storm", Tier.BLUE, 0.0, "sent"),
-                ("heat_or_cold", Tier.BLUE, 1.0, "not_asked"),  # the second blue of the week
+                ("heat", Tier.BLUE, 1.0, "not_asked"),  # the second blue of the week
                 ("storm", Tier.YELLOW, 2.0, "sent"),  # more than blue
                 ("storm", Tier.YELLOW, 3.0, "not_asked"),  # the same an hour later
                 ("storm", Tier.YELLOW, 8.5, "sent"),  # six hours later
                 ("storm", Tier.ORANGE, 8.6, "unconfirmed"),
-                ("heat_or_cold", Tier.BLUE, 24 * 7 + 0.5, "sent"),
+                ("heat", Tier.BLUE, 24 * 7 + 0.5, "sent"),
             )
         ):
             await there.at(hour * 60)
@@ -189,7 +189,7 @@ async def test_what_is_over_before_the_morning_is_not_held(tmp_path: Path) -> No
         short = await there.issue("s", tier=Tier.BLUE, hazard="storm", hours=3)
         await there.page(short, [fan])
         assert 1 == len(await there.rows(warning_id=short, channel="sms"))
-        early = await there.issue("e", tier=Tier.BLUE, hazard="heat_or_cold", hours=24, impact=MIDNIGHT + 3600)
+        early = await there.issue("e", tier=Tier.BLUE, hazard="heat", hours=24, impact=MIDNIGHT + 3600)
         await there.page(early, [one(2, "sms", kind="subscriber", groups=("general",), flags=("opt_in_blue",))])
         assert 1 == len(await there.rows(warning_id=early, channel="sms"))
 

@@ -54,7 +54,7 @@ async def test_where_doors_are_forbidden_the_other_channels_stand_in(tmp_path: P
 async def test_after_the_wave_doors_are_checked_on_the_commanders_word(tmp_path: Path) -> None:
     """A tsunami forbids doors; the name is with the fire service; when the commander says so, officers look."""
     async with router_town(tmp_path) as there:
-        w = await there.issue(hazard="local_tsunami", impact=NOON + 1800)
+        w = await there.issue(hazard="tsunami", impact=NOON + 1800)
         await there.page(w, [one(1, "sms")], [worker("a", "g")])
         await there.at(45)
         assert [] == await there.rows(channel="door")

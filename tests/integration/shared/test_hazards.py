@@ -23,23 +23,23 @@ from services.shared.i18n import speaking
 from services.shared.tiers import Tier
 
 TEXT = SHIPPED.read_text(encoding="utf-8")
-FIRE = """
-names: {en: bush fire, zh: 山火}
+ASH = """
+names: {en: ash fall, zh: 火山灰}
 order: 15
-category: Fire
-rule: {respond: evacuate, door: forbidden, instead: [sms, fire_service_list]}
-alerts: {event_codes: [bushFire], words: ["fire ", wildfire], within: [山火]}
+category: Geo
+rule: {respond: shelter_in, door: forbidden, instead: [sms, fire_service_list]}
+alerts: {event_codes: [volcanicAsh], words: ["ash ", volcan], within: [火山]}
 """
 TEXTS = """
 state: draft
-name: fire
-easy_name: a fire
-about: [fire]
+name: ash
+easy_name: ash in the air
+about: [ash]
 away: "away from the smoke"
 to: "to {name}"
 texts:
   red:
-    leave: {headline: fire, plain: "Leave now {to}.", short: "Leave now {to}.", easy: "Leave now {to}."}
+    leave: {headline: ash, plain: "Leave now {to}.", short: "Leave now {to}.", easy: "Leave now {to}."}
 """
 
 
@@ -75,20 +75,20 @@ def about(**named: object) -> str:
 
 
 def test_a_new_hazard_is_one_new_file_and_one_of_texts(use: Use) -> None:
-    use({"bush_fire": FIRE})
-    assert ["toxic_release", "bush_fire", "local_tsunami"] == list(hazards.known())[:3]
-    assert "bush_fire" == about(event_code=(("profile:event", "bushFire"),))
-    assert "bush_fire" == about(event="Large fire near Hedong")
-    assert "bush_fire" == about(event="森林山火")
-    assert "toxic_release" == about(event="Fire with toxic smoke"), "the smaller order goes before"
+    use({"ash_fall": ASH})
+    assert ["public_security", "ash_fall", "tsunami"] == list(hazards.known())[2:5]
+    assert "ash_fall" == about(event_code=(("profile:event", "volcanicAsh"),))
+    assert "ash_fall" == about(event="Heavy ash near Hedong")
+    assert "ash_fall" == about(event="火山喷发")
+    assert "toxic_release" == about(event="Ash with toxic smoke"), "the smaller order goes before"
     policy = read(TEXT)
-    assert "forbidden" == policy.door_rule("bush_fire")
+    assert "forbidden" == policy.door_rule("ash_fall")
     with speaking("zh-Hans"):
-        said = explain(policy, Tier.RED, "bush_fire", ["blind"], ["sms", "voice_mobile"], "12:00")
-    assert "红色,山火,12:00" in said[0]
+        said = explain(policy, Tier.RED, "ash_fall", ["blind"], ["sms", "voice_mobile"], "12:00")
+    assert "红色,火山灰,12:00" in said[0]
     assert any("消防名单" in line for line in said)
-    assert "bush fire" in as_page(policy, "bush_fire")
-    words = hazard_texts.shipped()["bush_fire"]
+    assert "ash fall" in as_page(policy, "ash_fall")
+    words = hazard_texts.shipped()["ash_fall"]
     assert [] == list(findings(words))
     assert "Leave now to Hill 66." in hazard_texts.compose(
         words,
@@ -98,18 +98,18 @@ def test_a_new_hazard_is_one_new_file_and_one_of_texts(use: Use) -> None:
         "plain",
         hazard_texts.replace_place(hazard_texts.MODEL["en"], "Hill 66", confirmed_open=True),
     )
-    assert words.fits("en", "Fire", Tier.RED, "leave")
+    assert words.fits("en", "Ash fall", Tier.RED, "leave")
 
 
 def test_a_running_warning_keeps_the_rule_it_began_with(use: Use) -> None:
     """The file may change or go: what was kept is whole in itself."""
-    use({"bush_fire": FIRE})
+    use({"ash_fall": ASH})
     kept = read(TEXT).kept
     use()
-    assert "ask" == read(TEXT).door_rule("bush_fire"), "unknown by now"
+    assert "ask" == read(TEXT).door_rule("ash_fall"), "unknown by now"
     again = restored(kept)
-    assert "forbidden" == again.door_rule("bush_fire")
-    assert (again.kept, again.hazard("bush_fire").instead) == (kept, ("sms", "fire_service_list"))
+    assert "forbidden" == again.door_rule("ash_fall")
+    assert (again.kept, again.hazard("ash_fall").instead) == (kept, ("sms", "fire_service_list"))
     assert restored(read(TEXT).kept).hazards == read(TEXT).hazards
 
 

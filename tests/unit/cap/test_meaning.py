@@ -196,19 +196,19 @@ def test_a_minor_change_need_not_be_told_again():
     [
         ({"event": "Flash flood"}, "flash_flood"),
         ({"event": "山洪灾害"}, "flash_flood"),
-        ({"event": "Hochwasserwarnung"}, "flash_flood"),
+        ({"event": "Hochwasserwarnung"}, "river_flood"),
         ({"event": "泥石流"}, "landslide"),
         ({"event": "氯气泄漏"}, "toxic_release"),
         ({"event": "Chlorine release"}, "toxic_release"),
-        ({"event": "Tsunami Warning"}, "local_tsunami"),
-        ({"event": "地震"}, "aftershock"),
+        ({"event": "Tsunami Warning"}, "tsunami"),
+        ({"event": "地震"}, "earthquake"),
         ({"event": "Power outage"}, "power_cut"),
-        ({"event": "CANICULE"}, "heat_or_cold"),
-        ({"event": "寒潮"}, "heat_or_cold"),
-        ({"event": "台风"}, "storm"),
+        ({"event": "CANICULE"}, "heat"),
+        ({"event": "寒潮"}, "cold"),
+        ({"event": "台风"}, "typhoon"),
         ({"event": "ORKANARTIGE BÖEN"}, "storm"),
         ({"event": "Ветер"}, "storm"),
-        ({"event": "Bushfire", "headline": "Cactus Gully"}, "unknown"),
+        ({"event": "Bushfire", "headline": "Cactus Gully"}, "wildfire"),
         ({"event": "Storage of cruel events in Thailand, never nice", "headline": "x"}, "unknown"),
         ({"event": "Warning", "headline": "Thunderstorm with flash flood"}, "flash_flood"),
     ],
@@ -221,7 +221,7 @@ def test_hazards_by_words(changed, hazard):
 def test_hazards_by_code_go_before_words():
     """A SAME code, an awareness type."""
     assert "toxic_release" == with_parameter("SAME", "HMW", tag="eventCode", event="Warning").hazard
-    assert "heat_or_cold" == with_parameter("awareness_type", "5; high-temperature", event="Warning").hazard
+    assert "heat" == with_parameter("awareness_type", "5; high-temperature", event="Warning").hazard
 
 
 def test_the_alert_says_what_to_do_before_the_hazard_does():

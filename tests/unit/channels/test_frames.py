@@ -43,7 +43,7 @@ def test_a_recording_is_played_only_for_what_the_alert_asks() -> None:
     """An operator's recording of "leave now" is not played where people are to watch the news."""
     for asked, played in (("leave", True), ("monitor", False), ("", False), ("stay_in", False)):
         assert played is says_what_is_asked({"set": "flash_flood", "instruction": asked})
-    assert says_what_is_asked({"set": "local_tsunami", "instruction": "leave"})
+    assert says_what_is_asked({"set": "tsunami", "instruction": "leave"})
 
 
 def test_a_language_gets_its_frame_by_a_file_in_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,8 +37,8 @@ LIMITS = {  # words.md: plain 2 segments (blue zh 1), deaf short-plain 1, easy r
 
 
 def test_the_sets_that_ship() -> None:
-    """Each of a hazard there is, in two languages; none is called checked before its readers have read it."""
-    assert {"flash_flood", "toxic_release"} <= set(NAMES) <= set(hazards.known())
+    """Every hazard that says what it is, in two languages; none is called checked before its readers have read it."""
+    assert set(hazards.known()) - {"unknown"} == set(NAMES)
     for words in shipped().values():
         assert {"en", "zh"} <= set(words.languages)
         assert {words.state(language) for language in words.languages} <= {"draft", "translated"}
@@ -78,16 +78,16 @@ def test_the_model_red_flood_text() -> None:
     words = shipped()["flash_flood"]
     english = compose(words, "en", Tier.RED, "leave", "short", MODEL["en"])
     assert (
-        "Qingshui County: Red warning: flood. Hedong, Xiawan. Leave now. Go to Nanling School. Do not cross water. "
+        "Qingshui County: Red warning: flood. Hedong, Xiawan. Leave now. Go to Nanling School. Avoid water. "
         "Water may come by 01:00. Reply 1 going, 2 help. No.4721"
     ) == english
     assert (1, "gsm-7") == (segments(english).count, segments(english).encoding)
     chinese = compose(words, "zh", Tier.RED, "leave", "short", MODEL["zh"])
     assert (
-        "【清水县应急局】红色预警:山洪。河东、下湾。现在离开。去南岭学校。不要过水。1时前水到。走了回1,要帮助回2。编号4721"
+        "【清水县应急局】红色预警:山洪。河东、下湾。现在离开。去南岭学校。不要过水。1时前可能来水。走了回1,要帮助回2。编号4721"
         == chinese
     )
-    assert (1, 60) == (segments(chinese).count, segments(chinese).units)
+    assert (1, 63) == (segments(chinese).count, segments(chinese).units)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -206,7 +206,7 @@ def test_no_hour_where_none_can_be_known_and_no_danger_at_blue(tmp_path: Path) -
 
 def test_a_text_that_is_too_long_is_found(tmp_path: Path) -> None:
     """Counted at the model's values, with the text in the finding."""
-    file = copied(tmp_path, ("Do not cross water.", "Do not cross the cold water. Do not stay in cars."))
+    file = copied(tmp_path, ("Avoid water.", "Do not cross the cold water. Do not stay in cars."))
     said = findings(WordSet("w", {"en": load(file)}))
     assert any("2 segments" in fault and "at most 1" in fault for fault in said)
 
@@ -216,10 +216,10 @@ def test_a_text_that_is_too_long_is_found(tmp_path: Path) -> None:
     [
         ("name: flood", "names: flood", "line 3, names: 'names' is not known here; use about"),
         ("about: [flood", "about: []\nx: [flood", "x"),
-        ("about: [flood]", "about: []", "about"),
+        ("about: [flood, reservoir, river]", "about: []", "about"),
         ("state: draft", "state: perfect", "translated"),
         ("state: draft", "state: checked", "checked_by"),
-        ("headline: flash flood, ", "", "texts.red.leave.headline: the entry 'headline' is missing"),
+        ('      headline: "flash flood"\n', "", "texts.red.leave.headline: the entry 'headline' is missing"),
         ("  red:\n", "  purple:\n", "purple"),
         ("    leave:", "    run:", "'run' is not on the list"),
         ("texts:\n", "texts: [{\n", "YAML"),
@@ -251,7 +251,7 @@ def test_the_short_and_the_easy_form_are_the_sets_own(language: str) -> None:
     assert 1 == segments(short).count
     assert {"en": "Leave now. Go to Nanling School.", "zh": "现在离开。去Nanling School。"}[language] in short
     easy = render(with_set(form="easy_read"), language).text
-    assert {"en": "Danger. Flood.", "zh": "危险,发大水"}[language] in easy
+    assert {"en": "Danger: a flood.", "zh": "危险:发大水。"}[language] in easy
     assert {"en": "uphill to Nanling School", "zh": "步行往高处到南岭学校"}[language] in render(
         with_set(), language
     ).text
@@ -262,7 +262,7 @@ def test_a_set_that_is_about_something_else_is_not_used() -> None:
     stay = facts(parts={**PARTS, "set": "flash_flood", "instruction": "stay_in"}, form="short_plain")
     assert "Walk up" not in render(stay, "en").text
     cold = {**PARTS["en-US"], "hazard": "Cold wave", "action": "Look after old people."}  # type: ignore[dict-item]
-    parts = {**PARTS, "en-US": cold, "set": "heat_or_cold", "instruction": "check_on"}
+    parts = {**PARTS, "en-US": cold, "set": "heat", "instruction": "check_on"}
     assert "hot" not in render(facts(parts=parts, form="easy_read"), "en").text
     heat = {**parts, "en-US": {**cold, "hazard": "Heat wave"}}
     assert "hot" in render(facts(parts=heat, form="easy_read"), "en").text
@@ -334,23 +334,21 @@ def test_helpers_officials_and_screen_readers() -> None:
 def test_the_commands(tmp_path: Path) -> None:
     """check says the faults and 1; show says the segments and refuses a place that is not open; list says the states."""
     run = CliRunner().invoke
-    assert (0, "7 sets, 0 faults; en draft, zh translated\n") == (
+    assert (0, "24 sets, 0 faults; en draft, zh translated\n") == (
         (good := run(texts_cli.app, ["check"])).exit_code, good.output,
     )  # fmt: skip
-    source = (hazards.FOLDER / "storm.yaml").read_text(encoding="utf-8")
-    bad = tmp_path / "storm.yaml"
-    bad.write_text(source.replace("Go home now.", "Go home now and do not stay out."), encoding="utf-8")
+    bad = copied(tmp_path, ("Leave now. Go {to}.", "Leave now and do not stay. Go {to}."))
     found = run(texts_cli.app, ["check", str(bad)])
     assert 1 == found.exit_code
     assert "one idea a sentence" in found.output
     shown = run(
         texts_cli.app, ["show", "flash_flood", "--tier", "red", "--form", "short", "--place", "Hill 66", "--open"]
     )
-    assert "[red short: 1 x gsm-7" in shown.output
+    assert "[red leave short: 1 x gsm-7" in shown.output
     assert "Go to Hill 66." in shown.output
     closed = run(texts_cli.app, ["show", "flash_flood", "--place", "Hill 66"])
     assert isinstance(closed.exception, Refused)
-    assert "flash_flood (evacuate): en draft, zh translated" in run(texts_cli.app, ["list"]).output
+    assert "flash_flood: en draft, zh translated\n" in run(texts_cli.app, ["list"]).output
 
 
 def test_parts_are_asked_for() -> None:

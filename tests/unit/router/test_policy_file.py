@@ -35,8 +35,8 @@ RULES = """
 hazards:                     # rules of a council's own, in place of those in the hazards' files
   toxic_release: {respond: shelter_in, door: forbidden, sweep: forbidden,
                   instead: [voice, sms, supporter_by_phone, fire_service_list]}
-  local_tsunami: {respond: evacuate, door: forbidden, sweep: forbidden, after_impact: door_check}
-  heat_or_cold:  {respond: check_on, door: allowed, evacuate: never}
+  tsunami: {respond: evacuate, door: forbidden, sweep: forbidden, after_impact: door_check}
+  heat:  {respond: check_on, door: allowed, evacuate: never}
   power_cut:     {respond: check_on, door: allowed, first: power_medical, deadline: backup_min - travel_min}
   storm:         {respond: shelter_in, door: allowed, area_sound_at: 5}
 """
