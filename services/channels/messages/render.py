@@ -134,8 +134,7 @@ def _rendered(facts: MessageFacts, wanted: str) -> Rendered:
     if ends:
         return _ending(facts, part, lines, language)
     if facts.addressee == "supporter":
-        pattern = lines.supporter_inside if facts.form == "helper_in" else lines.supporter
-        return _helper(facts, part, pattern, language)
+        return _helper(facts, part, _to_supporter(facts, lines), language)
     if facts.kind is DeliveryKind.CALLOUT:
         called = lines.callout_video if facts.by_video else lines.callout
         return _helper(facts, part, called, language, lines.skills.get(facts.skill, facts.skill))
@@ -268,6 +267,13 @@ def _of_set(facts: MessageFacts, part: Mapping[str, str], language: str, form: s
         if not most or segments(tidy(text)).count <= most:
             return text
     return ""
+
+
+def _to_supporter(facts: MessageFacts, lines: Lines) -> str:
+    """By where they are: in the same home they take the person along, or do with them what is asked."""
+    if facts.form == "helper_home":
+        return lines.supporter_home if facts.parts.get("asked") == "evacuate" else lines.supporter_home_stay
+    return lines.supporter_inside if facts.form == "helper_in" else lines.supporter
 
 
 def _helper(facts: MessageFacts, part: Mapping[str, str], pattern: str, language: str, skill: str = "") -> Rendered:
