@@ -46,6 +46,7 @@ LEFT_OUT: Words = {
     "no_driver": mark("this installation has no such channel"),
     "no_contact": mark("no such contact is known"),
     "said_no": mark("the person said no to it"),
+    "stopped": mark("the number said STOP"),
     "not_verified": mark("the contact was never verified"),
     "unfit": mark("it cannot be perceived in this need group, and the person did not ask for it"),
     "no_supporter": mark("nobody has agreed to help"),

@@ -114,7 +114,9 @@ def flags(person: PersonIn, year: int, found: tuple[str, ...]) -> tuple[str, ...
     age = person.age(year)
     own_phone = any(c.kind in PHONE_KINDS and not c.household and not c.said_no for c in person.contacts)
     carried = person.carriers_needed > 0
-    stairs = person.basement or person.floor != 0  # no car waits at their bed: nobody takes a wheelchair down the stairs
+    stairs = (
+        person.basement or person.floor != 0
+    )  # no car waits at their bed: nobody takes a wheelchair down the stairs
     rules = {
         "high_support": bool(mine & {"deafblind", "cognitive", "power_medical", "no_phone", "facility"})
         or carried
@@ -163,13 +165,11 @@ def allowed(person: PersonIn, contacts: Iterable[ContactIn]) -> tuple[ContactIn,
     return tuple(c if c.safe else c.model_copy(update={"said_no": True}) for c in contacts)
 
 
-def unverified_of(person: PersonIn, contacts: Iterable[ContactIn]) -> tuple[str, ...]:
-    """Kinds of which somebody else gave every number and nobody has verified one; of a hidden person none, for such a
-    number may be that of whom they hide from."""
+def unverified_of(contacts: Iterable[ContactIn]) -> tuple[str, ...]:
+    """Kinds of which somebody else gave every number, and nobody has verified one."""
     contacts = tuple(contacts)
     used = {c.kind for c in contacts if not c.why_not}
-    kinds = dict.fromkeys(c.kind for c in contacts if c.why_not == "not_verified" and c.kind not in used)
-    return () if person.protected_address else tuple(kinds)
+    return tuple(dict.fromkeys(c.kind for c in contacts if c.why_not == "not_verified" and c.kind not in used))
 
 
 def channels_of(contacts: Iterable[ContactIn]) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
@@ -209,7 +209,8 @@ def profile(person: PersonIn, year: int, local: tuple[str, ...] = LOCAL_LANGUAGE
                 for s in person.supporters
                 if s.accepted and s.channels
             ),
-            unverified=unverified_of(person, contacts),
+            # of who hides, a number that others gave may be that of whom they hide from
+            unverified=() if person.protected_address else unverified_of(contacts),
         )
     )
 

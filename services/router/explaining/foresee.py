@@ -109,7 +109,7 @@ def foresee(ctx: WarningContext, profile: Profile, area: Sequence[AreaAct] | Non
     ]
     walked = [
         found
-        for step, at, done in climb(ctx, _made_up_person(profile), start + HORIZON_MIN * 60)
+        for step, at, done in climb(ctx, made_up_person(profile), start + HORIZON_MIN * 60)
         for act in done
         for found in _acts(act, step, (at - issued.released) / 60)
     ]
@@ -117,7 +117,7 @@ def foresee(ctx: WarningContext, profile: Profile, area: Sequence[AreaAct] | Non
     return Foreseen(plan, held_min, tuple(sorted(acts, key=lambda act: act.minute)))
 
 
-def _made_up_person(profile: Profile) -> Person:
+def made_up_person(profile: Profile) -> Person:
     """Somebody with a contact of each kind the profile knows; a helper who has a text line has a voice line too."""
     at_home = next((n for n, (_, out) in enumerate(profile.supporters) if not out), None)
     if "helper_at_home" not in profile.flags:

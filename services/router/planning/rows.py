@@ -47,11 +47,13 @@ def personal(
     if use.kind == OFFICER:
         return officer(ctx, person, plan, step, f"{reason}; {use.word.replace('_', ' ')}", now)
     contact = next(
-        (c for c in person.entry.contacts if c.kind == use.kind and (c.unverified if use.unverified else c.usable)), None
+        (c for c in person.entry.contacts if c.kind == use.kind and (c.unverified if use.unverified else c.usable)),
+        None,
     )
     if contact is None:
         return []
-    if use.unverified:
+    facility = person.profile.kind == "facility"
+    if use.unverified and not facility:
         form = "plain"  # a stranger may have the number by now: nothing of it tells what the person needs
     wakes = use.kind == SHAKER and "night" in plan.facts
     before = [d.try_no for d in person.deliveries if d.channel == use.channel and d.contact_id == contact.contact_id]
@@ -59,7 +61,6 @@ def personal(
         return []
     first = max(before, default=0) + 1
     voice = use.channel.startswith("voice")
-    facility = person.profile.kind == "facility"
     must_answer = facility or (ctx.tier == Tier.RED and person.profile.kind == "resident" and plan.ack)
     tries = ctx.policy.voice_call.tries if voice and must_answer and not again else 1
     gap = ctx.policy.voice_call.within_s / max(1, tries - 1)

@@ -125,13 +125,13 @@ def _unverified(
     """Numbers that nobody has verified, where the person can perceive what comes by them."""
     found = []
     for kind in profile.unverified:
-        channel = KIND_CHANNEL.get(kind, "")
-        if kind not in PUBLIC_KINDS or kind in profile.channels:
+        channel = PUBLIC_KINDS.get(kind, "")
+        if not channel or kind in profile.channels:
             continue
         if why := "unfit" if kind in unfit else channels.get(channel, "no_driver"):
             left_out[channel] = why
         else:
-            found.append(ChannelUse(KIND_WORD[kind], channel, kind, unverified=True))
+            found.append(ChannelUse(KIND_WORD.get(kind, kind), channel, kind, unverified=True))
     return found
 
 

@@ -58,7 +58,6 @@ from services.shared.input.files import Document, Entry, open_file, wrong
 from services.shared.messages import Profile
 from services.shared.tiers import Tier
 
-
 RESCUE_MIN = 60  # from the first message to somebody who has brought power, or has brought them away
 
 

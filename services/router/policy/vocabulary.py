@@ -27,7 +27,13 @@ KIND_WORD = {kind: {"voice_mobile": "voice", "im": "chat"}.get(kind, kind) for k
 KIND_CHANNEL = {kind: "chat" if kind == "im" else kind for kind in OWN_KINDS}
 SUPPORTER, OFFICER = "supporter", "officer"  # kinds of a channel use that goes to somebody else
 SHAKER = "bed_shaker"  # wakes and says nothing: no channel that a person is told by
-PUBLIC_KINDS = ("sms", "voice_mobile", "voice_landline")  # a plain text or call, to a number that nobody has verified
+PUBLIC_KINDS = {  # contact kind > channel of a plain text or call, to a number that nobody has verified
+    "sms": "sms",
+    "voice_mobile": "voice_mobile",
+    "voice_landline": "voice_landline",
+    "duty_phone_1": "voice_duty",
+    "duty_phone_2": "voice_duty",
+}
 
 AREA_WORDS = ("broadcast", "cell_broadcast", "area_sound", "street_sweep", "organisations")
 AREA_CHANNELS = {

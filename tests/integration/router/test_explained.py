@@ -13,9 +13,10 @@ from msgspec.structs import replace
 from typer.testing import CliRunner
 
 from bench.policy import plan as plan_people
+from services.commands.example_people import made_up, of_group
 from services.commands.policy import app, of_register, print_pdf
 from services.router.explaining.compare import compare, in_words
-from services.router.explaining.explain import FACTS, WORKING, explain, made_up
+from services.router.explaining.explain import WORKING, explain
 from services.router.explaining.foresee import foresee, made_up_warning
 from services.router.explaining.table import as_page
 from services.router.planning.contexts import SHIPPED
@@ -84,17 +85,17 @@ def test_every_word_a_path_may_need_is_there_in_two_languages() -> None:
 
 def test_a_made_up_person_is_explained_by_the_hour() -> None:
     """Each minute with the clock, the reason, the channels left out; judged at each step's time."""
-    said = explain(POLICY, Tier.RED, "flash_flood", ["deaf_text"], ["sms", "email"], "20:58")
+    said = explain(POLICY, Tier.RED, "flash_flood", made_up(["deaf_text"], ["sms", "email"]), "20:58")
     assert "red, flash flood, 20:58 (day), resident: deaf, reading" == said[0]
     assert any(s.startswith("at 5 min (21:03): officer at the door") and "much help needed" in s for s in said), said
     assert not any(s.startswith("at 0 min (20:58): officer at the door") for s in said)
     assert "push message: not used, no such contact is known" in said
-    at_night = explain(POLICY, Tier.RED, "flash_flood", ["deaf_text"], ["sms", "email"], "21:00")
+    at_night = explain(POLICY, Tier.RED, "flash_flood", made_up(["deaf_text"], ["sms", "email"]), "21:00")
     assert any(s.startswith("at 0 min (21:00): officer at the door") for s in at_night)
-    held = explain(POLICY, Tier.BLUE, "storm", [], ["sms"], "02:00")
+    held = explain(POLICY, Tier.BLUE, "storm", made_up([], ["sms"]), "02:00")
     assert any("not asked" in s for s in held)
     with speaking("zh-Hans"):
-        chinese = explain(POLICY, Tier.RED, "toxic_release", ["blind"], ["sms", "voice_mobile"], "02:00")
+        chinese = explain(POLICY, Tier.RED, "toxic_release", made_up(["blind"], ["sms", "voice_mobile"]), "02:00")
     assert any("消防名单" in s for s in chinese)
     assert not any("网格员上门" in s for s in chinese)
 
@@ -111,7 +112,7 @@ def test_a_made_up_person_is_explained_by_the_hour() -> None:
 def test_an_unknown_word_is_refused(needs: list[str], kinds: list[str], hazard: str, at: str, said: str) -> None:
     """With the option and what it takes."""
     with pytest.raises(Refused, match=said):
-        explain(POLICY, Tier.RED, hazard, needs, kinds, at)
+        explain(POLICY, Tier.RED, hazard, made_up(needs, kinds), at)
 
 
 def row(**values: object) -> Any:
@@ -197,7 +198,7 @@ class _Checked(HTMLParser):
 def test_the_page_a_council_signs(lang: str, hazard: str) -> None:
     """Whole HTML of its own, every group at every tier, closings, lines to sign; no door where the hazard forbids it."""
     with speaking(lang):
-        page = as_page(POLICY, hazard)
+        page = as_page(POLICY, hazard, of_group)
         names = [pw.say(pw.GROUPS, group) for group in POLICY.groups]
     seen = _Checked()
     seen.feed(page)
@@ -213,7 +214,7 @@ def test_the_page_a_council_signs(lang: str, hazard: str) -> None:
 def test_the_page_as_pdf(tmp_path: Path) -> None:
     """Printed by the browser that is installed for the tests."""
     to = tmp_path / "table.pdf"
-    print_pdf(as_page(POLICY, "storm"), to)
+    print_pdf(as_page(POLICY, "storm", of_group), to)
     assert to.read_bytes().startswith(b"%PDF")
 
 
@@ -264,7 +265,7 @@ def test_the_commands(tmp_path: Path) -> None:
     """Each says what it did in words, and a wrong word is one sentence."""
     run = CliRunner().invoke
     good = run(app, ["check", str(SHIPPED)])
-    assert (0, "default version 1: 21 groups, 4 tiers, no fault\n") == (good.exit_code, good.output)
+    assert (0, "default version 1: 23 groups, 4 tiers, no fault\n") == (good.exit_code, good.output)
     weak = tmp_path / "channels.yaml"
     weak.write_text("sms: {links: false}\n")
     refused = run(app, ["check", str(SHIPPED), "--channels", str(weak)]).exception
@@ -285,13 +286,29 @@ def test_the_commands(tmp_path: Path) -> None:
     ("tier", "hazard", "start", "kinds", "groups", "flags", "helper"),
     [
         (Tier.RED, "flash_flood", NOON, ("sms", "voice_mobile", "email"), ("blind",), (), ""),
-        (Tier.RED, "toxic_release", NOON, ("sms",), ("deafblind",), FACTS["deafblind"], "outside"),
+        (
+            Tier.RED,
+            "toxic_release",
+            NOON,
+            ("sms",),
+            ("deafblind",),
+            ("high_support", "cannot_judge", "door_first", "deaf"),
+            "outside",
+        ),
         (Tier.RED, "storm", MIDNIGHT, ("sms",), ("minor",), (), "outside"),
-        (Tier.RED, "flash_flood", MIDNIGHT, ("sms",), ("cognitive",), FACTS["cognitive"], "outside"),
+        (Tier.RED, "flash_flood", MIDNIGHT, ("sms",), ("cognitive",), ("high_support", "cannot_judge"), "outside"),
         (Tier.ORANGE, "flash_flood", MIDNIGHT, ("voice_landline", "sms"), ("older_alone",), (), "inside"),
         (Tier.ORANGE, "power_cut", NOON, ("sms", "voice_mobile"), ("power_medical",), ("backup_240",), ""),
-        (Tier.YELLOW, "landslide", MIDNIGHT, ("sms",), ("cognitive",), FACTS["cognitive"], "outside"),
-        (Tier.RED, "storm", NOON, ("duty_phone_1", "duty_phone_2", "sms"), ("facility",), FACTS["facility"], ""),
+        (Tier.YELLOW, "landslide", MIDNIGHT, ("sms",), ("cognitive",), ("high_support", "cannot_judge"), "outside"),
+        (
+            Tier.RED,
+            "storm",
+            NOON,
+            ("duty_phone_1", "duty_phone_2", "sms"),
+            ("facility",),
+            ("high_support", "cannot_leave"),
+            "",
+        ),
     ],
 )
 async def test_what_is_foreseen_is_what_is_sent(

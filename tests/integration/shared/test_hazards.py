@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from services.channels.messages import hazard_texts
+from services.commands.example_people import made_up, of_group
 from services.gateway.cap.hazards import hazard_of
 from services.gateway.cap.model import Info
 from services.router.explaining.explain import explain
@@ -79,10 +80,10 @@ def test_a_new_hazard_is_one_new_file(use: Use) -> None:
     policy = read(TEXT)
     assert "forbidden" == policy.door_rule("bush_fire")
     with speaking("zh-Hans"):
-        said = explain(policy, Tier.RED, "bush_fire", ["blind"], ["sms", "voice_mobile"], "12:00")
+        said = explain(policy, Tier.RED, "bush_fire", made_up(["blind"], ["sms", "voice_mobile"]), "12:00")
     assert "红色,山火,12:00" in said[0]
     assert any("消防名单" in line for line in said)
-    assert "bush fire" in as_page(policy, "bush_fire")
+    assert "bush fire" in as_page(policy, "bush_fire", of_group)
     words = hazard_texts.shipped()["bush_fire"]
     assert [] == list(hazard_texts.findings(words))
     assert "Leave now to Hill 66." in hazard_texts.compose(

@@ -98,7 +98,10 @@ def test_groups_are_those_of_the_policy_that_ships():
         ({"birth_year": 2011}, ("minor_own_phone",)),
         ({"birth_year": 2014}, ()),
         ({"birth_year": 2011, "contacts": mobile("+8613800138000", household=True)}, ()),
-        ({"birth_year": 2011, "lives_alone": True}, ("alone", "cannot_judge", "child_alone", "high_support", "minor_own_phone")),
+        (
+            {"birth_year": 2011, "lives_alone": True},
+            ("alone", "cannot_judge", "child_alone", "high_support", "minor_own_phone"),
+        ),
     ],
 )
 def test_flags(facts, expected):
