@@ -159,8 +159,10 @@ def _judge(
         else:
             there = answer.by in ("officer", "supporter_with_person") or answer.answer in (Answer.MOVING, Answer.SAFE)
             theirs = d.contact_id not in unverified
-            if theirs and policy.closes(closing_class, answer.answer, answer.by) and (
-                help_at is None or (there and answer.at >= help_at)
+            if (
+                theirs
+                and policy.closes(closing_class, answer.answer, answer.by)
+                and (help_at is None or (there and answer.at >= help_at))
             ):
                 closing, help_at = answer, None
         if shown is None or SERIOUSNESS[Answer(answer.answer)] >= SERIOUSNESS[Answer(shown[0])]:
