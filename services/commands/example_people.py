@@ -174,6 +174,8 @@ def made_up(
     for need in needs:
         for name, value in TYPICAL[need].items():
             said[name] = said.get(name, {}) | value if isinstance(value, dict) else value
+    if "bed_shaker" in kinds:
+        said["night_alert"] = "bed_shaker"
     said |= {
         "contacts": [
             {"kind": kind, "verified": kind not in unverified, "said_no": kind in said_no}

@@ -253,6 +253,52 @@ async def test_two_policies_are_compared_over_the_register(tmp_path: Path) -> No
     assert {"area_sound", "cell_broadcast"} <= set(lost.lost["b"])
 
 
+def explained(*options: str, at: str = "02:30", tier: str = "red") -> str:
+    """What the command says of a flash flood."""
+    found = CliRunner().invoke(app, ["explain", "--tier", tier, "--hazard", "flash_flood", "--at", at, *options])
+    assert found.exception is None, found.output
+    return found.output
+
+
+def test_the_command_can_ask_of_anybody(tmp_path: Path) -> None:
+    """Each option changes what is said, by the register's own derivation; a file says the same as the options."""
+    signer = ("--needs", "deaf_signing", "--channels", "sms,video_relay,bed_shaker")
+    assert "at 0 min (02:30): cell broadcast, bed shaker, SMS" in explained(*signer, tier="orange")
+    assert "loudspeakers and radio do not reach them" in explained(*signer)
+    assert ": broadcast" not in explained(*signer)
+    assert "no bed shaker" not in explained(*signer)
+    assert ": broadcast" in explained()
+    assert "numbers that nobody has verified get the public text alone: SMS" in explained("--unverified", "sms")
+    assert "the person said no to it" in explained("--said-no", "voice_mobile")
+    assert "SMS: not used, the number said STOP" in explained("--stop")
+    assert "old and alone" in explained("--age", "80", "--alone")
+    wheels = ("--needs", "mobility")
+    assert "closes when leaving" in explained(*wheels, "--own-car")
+    assert "closes when leaving" not in explained(*wheels)
+    assert "is away: nobody goes to the door" in explained("--away", "--age", "80")
+    assert "no special need" in explained("--languages", "ug;zh")
+    assert "other language" in explained("--languages", "ug")
+    assert "a supporter who lives with them" in explained("--channels", "sms,supporter_at_home", "--needs", "cognitive")
+    power = ("--needs", "power_medical", "--hazard", "power_cut")
+    assert "held at night" not in explained(*power, "--battery", "90", tier="yellow")
+    assert "held at night" in explained(*power, "--battery", "1440", tier="yellow")
+    assert "no team is sent there" in explained("--needs", "boat")
+    file = tmp_path / "her.yaml"
+    file.write_text("age: 80\nlives_alone: true\ncontacts: [sms, voice_mobile]\n")
+    assert explained("--age", "80", "--alone") == explained("--person", str(file))
+    for text, said in (
+        ("contacts: [telepathy]", "contacts"),
+        ("moves: flies", "moves"),
+        ("tall: true", "tall"),
+        ("[]", "age: 84"),
+        ("facility: 7", "facility"),
+    ):
+        file.write_text(text)
+        fault = CliRunner().invoke(app, ["explain", "--tier", "red", "--person", str(file)]).exception
+        assert isinstance(fault, Refused), text
+        assert said in fault.message
+
+
 def test_a_million_people_are_planned_in_seconds() -> None:
     """At 40,000 here: the millionth costs what the first did, and a million are below ten seconds of CPU."""
     _, few = plan_people(POLICY, 20_000)
@@ -277,7 +323,7 @@ def test_the_commands(tmp_path: Path) -> None:
     assert f"已写入:{page}\n" == run(app, ["table", "--out", str(page), "--lang", "zh"]).output
     assert "预警方案" in page.read_text(encoding="utf-8")
     same = run(app, ["compare", str(SHIPPED), str(SHIPPED), "--hazard", "storm"])
-    assert same.output.startswith("0 of 42 people have another path")
+    assert same.output.startswith("0 of 45 people have another path")
     explained = run(app, ["explain", "--tier", "red", "--needs", "blind", "--at", "02:00", "--lang", "zh"])
     assert "全盲" in explained.output
 
@@ -298,6 +344,17 @@ def test_the_commands(tmp_path: Path) -> None:
         (Tier.RED, "storm", MIDNIGHT, ("sms",), ("minor",), (), "outside"),
         (Tier.RED, "flash_flood", MIDNIGHT, ("sms",), ("cognitive",), ("high_support", "cannot_judge"), "outside"),
         (Tier.ORANGE, "flash_flood", MIDNIGHT, ("voice_landline", "sms"), ("older_alone",), (), "inside"),
+        (
+            Tier.ORANGE,
+            "storm",
+            MIDNIGHT,
+            ("sms", "video_relay", "bed_shaker"),
+            ("deaf_signing",),
+            ("bed_shaker", "deaf"),
+            "",
+        ),
+        (Tier.RED, "flash_flood", NOON, ("sms", "voice_mobile"), ("boat",), (), ""),
+        (Tier.ORANGE, "storm", NOON, ("sms", "voice_mobile"), ("minor",), ("child_alone", "alone"), "inside"),
         (Tier.ORANGE, "power_cut", NOON, ("sms", "voice_mobile"), ("power_medical",), ("backup_240",), ""),
         (Tier.YELLOW, "landslide", MIDNIGHT, ("sms",), ("cognitive",), ("high_support", "cannot_judge"), "outside"),
         (
