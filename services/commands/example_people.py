@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -105,7 +105,7 @@ def _example(given: Mapping[str, object]) -> Profile:
     if "facility" in given:
         return _house(given["facility"])
     short = _Example.model_validate(given)
-    answers: dict[str, Any] = dict(short.model_extra or {})
+    answers: dict[str, object] = dict(short.model_extra or {})
     year = datetime.now(UTC).year
     if short.age is not None:
         answers["birth_year"] = year - short.age
@@ -128,7 +128,7 @@ def _house(said: object) -> Profile:
     return facility_profile(house.model_copy(update={"contacts": contacts}), LOCAL_LANGUAGES)
 
 
-def _mapping(said: object) -> dict[str, Any]:
+def _mapping(said: object) -> dict[str, object]:
     if not isinstance(said, dict):
         raise Refused(
             "facility: write what it is, like {kind: school}", field="facility", rule="mapping", given=str(said)[:80]
@@ -170,10 +170,11 @@ def made_up(
             raise Refused(
                 f"{option}: {unknown[0]!r} is not known; use {', '.join(known)}", field=option, given=unknown[0]
             )
-    said: dict[str, Any] = {}
+    said: dict[str, object] = {}
     for need in needs:
         for name, value in TYPICAL[need].items():
-            said[name] = said.get(name, {}) | value if isinstance(value, dict) else value
+            before = said.get(name)
+            said[name] = before | value if isinstance(before, dict) and isinstance(value, dict) else value
     if "bed_shaker" in kinds:
         said["night_alert"] = "bed_shaker"
     said |= {

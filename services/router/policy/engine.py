@@ -260,11 +260,14 @@ class Policy(Entry):
         """
         if "away" in flags and usable:
             return False
-        few = escalation in self.combine.few_channels.tiers and usable < 2
-        return kind != "subscriber" or few
+        return kind != "subscriber" or self._too_few(usable, escalation)
+
+    def _too_few(self, usable: int, escalation: Tier) -> bool:
+        """Whether somebody must go, for too few channels reach them."""
+        return escalation in self.combine.few_channels.tiers and usable < 2
 
     def _door_at_0(self, tier: Tier, escalation: Tier, usable: int, head_start: bool) -> str:
-        if escalation in self.combine.few_channels.tiers and usable < 2:
+        if self._too_few(usable, escalation):
             return "fewer_than_two_usable_channels"
         if tier == Tier.RED and head_start and self.head_start.door_at_red:
             return "head_start"
