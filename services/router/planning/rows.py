@@ -268,12 +268,12 @@ def _next_try(person: Person) -> int:
 def fire_list(
     ctx: WarningContext, person: Person, plan: PathPlan, reason: str, now: float, step: str
 ) -> list[NewDelivery]:
-    """The person's name, place and needs for moving, on the fire service's list."""
+    """The person's name, place and needs for moving, on the fire service's list: calls for help first, then by rank."""
     if person.on_fire_list():
         return []
     row = NewDelivery.rescue(
         rescue_id(ctx.issued.warning_id, person.entry.person_id), ctx.issued, person.entry,
-        person.profile.language, _params(ctx, person, plan, urgent=True), step=step,
+        person.profile.language, _params(ctx, person, plan, urgent=person.help_at is not None), step=step,
         driver=ctx.drivers["fire_service_list"], reason=reason, due_at=now, slot=FIRE_SERVICE,
     )  # fmt: skip
     return [row]

@@ -7,7 +7,9 @@ from pathlib import Path
 import sqlalchemy as sa
 from msgspec.structs import replace
 
+from services.channels.pages.store import visits
 from services.router.explaining import previews
+from services.router.policy.vocabulary import FIRE_SERVICE
 from services.router.store.callouts import callout
 from services.shared.database.batches import insert_new
 from services.shared.ledger.answers import answer_log
@@ -125,6 +127,22 @@ async def test_of_those_without_a_need_who_has_one_channel_stands_last(tmp_path:
         doors = await there.rows(channel="door")
         assert {ident(1), ident(3)} == {r.person_id for r in doors}
         assert [ident(3), ident(1)] == [r.person_id for r in sorted(doors, key=lambda r: r.params.rank)]
+
+
+async def test_the_fire_service_reads_first_whoever_needs_it_most(tmp_path: Path) -> None:
+    """A call for help, then who cannot leave, then who has one channel and no need."""
+    async with router_town(tmp_path) as there:
+        w = await there.issue(hazard="toxic_release", doors="forbidden")
+        few = one(1, "voice_landline", kind="subscriber", groups=("general",))
+        rolls = one(2, "sms", groups=("mobility",), flags=("cannot_leave",))
+        calls = one(3, "sms", "voice_mobile", "email", kind="subscriber", groups=("general",))
+        await there.page(w, [few, rolls, calls], [TEAM])
+        await there.at(0)
+        await says(there, 3, Answer.HELP)
+        await there.said([delivery.c.channel == "fire_service_list"], send_state="accepted")
+        async with there.platform.database.read() as db:
+            listed = [row.person_id for row in await visits(db, w, FIRE_SERVICE)]
+    assert [ident(3), ident(2), ident(1)] == listed
 
 
 async def test_a_stop_that_leaves_one_channel_brings_somebody_to_anybody(tmp_path: Path) -> None:
