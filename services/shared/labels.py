@@ -54,6 +54,7 @@ LEFT_OUT: Words = {
     "no_own_phone": mark("the number on record is the family's"),
     "not_for_subscribers": mark("officers go to registered residents"),
     "hazard_forbids": mark("the hazard forbids sending people"),
+    "hazard_needs_no_siren": mark("nobody is woken by a siren for this hazard"),
     "condition": mark("its condition did not hold"),
     "not for endings": mark("not for endings"),
 }
@@ -220,6 +221,8 @@ REASONS: Words = {  # what steps and reactions write as their reason
     "channels down: no phone of the zone answers": mark("channels down: no phone of the zone answers"),
     "officer silent: given to another team": mark("officer silent: given to another team"),
     "door check after the impact": mark("door check after the impact"),
+    "another warning forbids doors there": mark("another warning forbids doors there"),
+    "the other warning has ended": mark("the other warning has ended"),
     "ask": mark("ask"),
     "the number said STOP": mark("the number said STOP"),
     "no sign volunteer could call": mark("no sign volunteer could call"),

@@ -31,9 +31,14 @@ class Lines:
     not_yours: str  # below an e-mail or a chat message, which may have come to a stranger
     supporter: str
     supporter_inside: str  # to a supporter who is in the danger area too: told, never sent
+    supporter_phone: str  # to one outside where nobody may go to the door
     officer: str
+    officer_phone: str  # where nobody may go to the door; {safe} is of `safe`
     official: str  # a call that must be answered, to whoever is responsible for a grid
+    official_phone: str
     superior: str
+    superior_phone: str
+    safe: dict[str, str]  # by what people are asked to do, else `as_told`
     callout: str  # to a volunteer with a {skill}
     callout_video: str
     skills: dict[str, str]
@@ -52,6 +57,10 @@ class Lines:
     started: str
 
 
+_TO_HELPERS = (
+    "supporter", "supporter_inside", "supporter_phone", "officer", "officer_phone", "official", "official_phone",
+    "superior", "superior_phone", "callout", "callout_video",
+)  # fmt: skip
 STATES = ("draft", "translated", "checked")
 _NOT_A_DRILL = re.compile(r"not a drill|不是演[练习]", re.IGNORECASE)
 FILE = "lines.yaml"
@@ -74,10 +83,10 @@ def findings() -> Iterator[str]:
     for language, lines in LINES.items():
         if lines.state not in STATES:
             yield f"lines.yaml, {language}: state: use {', '.join(STATES)}"
-        for name in ("endings", "notices", "thanks", "extras", "skills"):
+        for name in ("endings", "notices", "thanks", "extras", "skills", "safe"):
             for key in sorted(getattr(english, name).keys() ^ getattr(lines, name).keys()):
                 yield f"lines.yaml, {language}, {name}: {key} is not in every language; add it"
-        for name in ("supporter", "supporter_inside", "officer", "official", "superior", "callout", "callout_video"):
+        for name in _TO_HELPERS:
             text = getattr(lines, name)
             if _NOT_A_DRILL.search(text):
                 yield f"lines.yaml, {language}, {name}: says that it is no drill; take it out"

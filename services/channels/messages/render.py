@@ -134,15 +134,19 @@ def _rendered(facts: MessageFacts, wanted: str) -> Rendered:
     if ends:
         return _ending(facts, part, lines, language)
     if facts.addressee == "supporter":
-        pattern = lines.supporter_inside if facts.form == "helper_in" else lines.supporter
-        return _helper(facts, part, pattern, language)
+        pattern = {"helper_in": lines.supporter_inside, "helper_phone": lines.supporter_phone}.get(facts.form)
+        return _helper(facts, part, pattern or lines.supporter, language)
     if facts.kind is DeliveryKind.CALLOUT:
         called = lines.callout_video if facts.by_video else lines.callout
         return _helper(facts, part, called, language, lines.skills.get(facts.skill, facts.skill))
     if facts.kind is DeliveryKind.OFFICIAL:
-        return _helper(facts, part, lines.superior if facts.form == "official_above" else lines.official, language)
+        pattern = {
+            "official_above": lines.superior, "official_phone": lines.official_phone,
+            "official_above_phone": lines.superior_phone,
+        }.get(facts.form)  # fmt: skip
+        return _helper(facts, part, pattern or lines.official, language)
     if facts.addressee == "worker":
-        return _helper(facts, part, lines.officer, language)
+        return _helper(facts, part, lines.officer_phone if facts.form == "officer_phone" else lines.officer, language)
     return _warning(facts, part, frame_for(language), language)
 
 
@@ -272,10 +276,12 @@ def _of_set(facts: MessageFacts, part: Mapping[str, str], language: str, form: s
 
 def _helper(facts: MessageFacts, part: Mapping[str, str], pattern: str, language: str, skill: str = "") -> Rendered:
     frame = frame_for(language)
+    stay = lines_for(language).safe
     text = filled(
         pattern, source=named(part["source"], _NAME), tier=part["tier"], hazard=named(_hazard(part), SUBJECT),
         place=named(places(part["place"], _PLACE, frame.places_more), LONG_PLACE), who=facts.about, ref=facts.ref,
         number=facts.number, link=facts.link, where=named(facts.about_place, _PLACE), skill=skill,
+        safe=stay.get(str(facts.parts.get("asked", "")), stay["as_told"]),
     )  # fmt: skip
     spoken = re.sub(r"https?://\S+", "", text)
     subject = filled("{tier}: {hazard}", tier=part["tier"], hazard=_hazard(part))

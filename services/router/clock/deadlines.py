@@ -12,6 +12,7 @@ import structlog
 
 from services.router.cases import cases
 from services.router.clock.reactions import final, react
+from services.router.planning import elsewhere
 from services.router.planning.contexts import Contexts
 from services.router.planning.fatigue import overtaken
 from services.router.planning.paths import end, put, step_time
@@ -89,9 +90,11 @@ class Deadlines:
         deltas = Deltas(warning_id)
         rows: list[NewDelivery] = []
         held = [p for p in paths if p.next_step == 0 and p.next_at is not None and p.next_at <= now]
+        barred = await elsewhere.barred(tx, warning_id, people, now)
         late = await overtaken(tx, self._contexts, ctx, held, profiles) if held else {}
         retry: list[str] = []
         give_up: list[str] = []
+        moved_up: list[str] = []
         calls: list[tuple[str, float, list[Planned], str]] = []  # for help, of whom: cases come after deliveries
         for path in paths:
             who = Person(
@@ -102,18 +105,23 @@ class Deadlines:
                 path.answer,
                 path.help_at,
                 ctx.start(profiles[path.profile_key]),
+                barred.get(path.person_id, ""),
             )
             before = len(who.deliveries)
             if path.person_id in late:
                 await end(tx, deltas, path, "superseded", late[path.person_id], now)
                 continue
             try:
-                await self._one(tx, ctx, path, who, deltas, retry, give_up, calls, now)
+                await self._one(tx, ctx, path, who, deltas, retry, give_up, moved_up, calls, now)
             except (Fault, LookupError, ValueError, TypeError) as problem:
                 await self._set_aside(tx, path, problem, now)
                 continue
             rows += [one for one in who.deliveries[before:] if isinstance(one, NewDelivery)]
         await put(tx, ctx, rows, deltas, {p.person_id: p.profile_key for p in paths}, self._platform.settings.plane)
+        why = "moved up: asked for help"
+        await move(tx, sorted(moved_up), SendState.SUPPRESSED, at=now, only=(SendState.PENDING, SendState.RETRY),
+                   state_reason=why)  # fmt: skip
+        await move(tx, sorted(moved_up), SendState.SUPERSEDED, at=now, only=(SendState.ACCEPTED,), state_reason=why)
         await move(tx, sorted(retry), SendState.RETRY, at=now, only=(SendState.UNKNOWN,), due_at=now,
                    state_reason="unknown: sent once more")  # fmt: skip
         await move(tx, sorted(give_up), SendState.UNCONFIRMED, at=now, only=(SendState.UNKNOWN,),
@@ -142,6 +150,7 @@ class Deadlines:
         deltas: Deltas,
         retry: list[str],
         give_up: list[str],
+        moved_up: list[str],
         calls: list[tuple[str, float, list[Planned], str]],
         now: float,
     ) -> None:
@@ -150,6 +159,7 @@ class Deadlines:
         if react_at is not None and react_at <= now:
             found = react(ctx, who, plan, now)
             retry += found.retry
+            moved_up += found.moved_up
             give_up += found.give_up
             if found.open_case and any(d.answer == Answer.HELP for d in who.deliveries):
                 # a call that was carried over from what this replaced has its case there
@@ -168,8 +178,8 @@ class Deadlines:
                     await end(tx, deltas, path, *ending, now)
                     return
                 next_at = None  # a door is open: what the officer finds moves the path
-                if ctx.waits_for_door_check and not who.standing_visits():
-                    next_at = await self._after_the_wave(tx, ctx, path, who, plan, deltas, now)
+                if (ctx.waits_for_door_check or who.was_barred()) and not who.standing_visits():
+                    next_at = await self._when_people_may_go(tx, ctx, path, who, plan, deltas, now)
                 break
             step = steps[index]
             walk(ctx, who, ctx.plan(who.profile, next_at), step, now)  # day or night by the step's own time
@@ -183,12 +193,16 @@ class Deadlines:
         await tx.execute(_WALKED, {"w": path.warning_id, "p": path.person_id, **moved})
 
     @staticmethod
-    async def _after_the_wave(
+    async def _when_people_may_go(
         tx: Connection, ctx: WarningContext, path: tables.Path, who: Person, plan: PathPlan, deltas: Deltas, now: float
     ) -> float | None:
-        """Doors that were forbidden are checked once the impact is over and the commander has said so; else handed over."""
-        if ctx.door_where(plan) == "door":
-            rows = door(ctx, who, plan, "door check after the impact", now, "after_impact")
+        """Doors that were forbidden are knocked at once people may go, else handed over.
+
+        They may go when the impact is over and the commander has said so, or when the other warning that forbade it has ended.
+        """
+        if not ctx.nobody_goes(plan, who):
+            why = "the other warning has ended" if who.was_barred() else "door check after the impact"
+            rows = door(ctx, who, plan, why, now, "after_impact")
             who.deliveries += rows
             return None
         if now < ctx.issued.released + EMERGENCY_S:

@@ -39,6 +39,7 @@ class Folded(NamedTuple):
     unsaid: bool  # what had closed it was taken back at the door
     reopens: bool
     react_at: float | None
+    answered: bool  # they have said something themselves
 
     @property
     def closes(self) -> bool:
@@ -93,6 +94,7 @@ def fold(policy: Policy, known: Known, person_id: str, now: float) -> Folded:
         unsaid=unsaid,
         reopens=reopens,
         react_at=now if reacts else None if closing is not None else path.react_at,
+        answered=any(a.by == "person" for a, _ in said),
     )
 
 

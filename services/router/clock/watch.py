@@ -119,7 +119,7 @@ class Watch:
                     await self._ask(tx, ctx, kind, rest, now if row.due_at is None else row.due_at)
                 case "silence":
                     await put(tx, row.warning_id, await silence.check_silence(tx, ctx, now, plane))
-                case "alone":
+                case "alone" if not ctx.phone_only:
                     workers = await silence.officers_of(tx, ctx, rest)
                     await self._tell(tx, ctx, workers, "officers_alone", rest)
                 case "callout":

@@ -178,6 +178,21 @@ async def drop_unsent(tx: Connection, warning_id: str, person_ids: Sequence[str]
     )  # fmt: skip
 
 
+async def drop_calls(tx: Connection, warning_id: str, person_ids: Sequence[str], at: float) -> None:
+    """Takes back a robot's calls to people who have spoken already; one on a phone that others share goes on for them."""
+    if not person_ids:
+        return
+    calls = (
+        delivery.c.warning_id == warning_id,
+        one_of(delivery.c.person_id, person_ids),
+        delivery.c.addressee_kind == "person",
+        delivery.c.channel.startswith("voice"),
+        delivery.c.covers == 1,
+        IS_DUE,
+    )
+    await move_all(tx, SendState.SUPPRESSED, at=at, state_reason="answered: no more calls", where=calls)
+
+
 def own(row: Delivery) -> bool:
     """Whether a delivery speaks of what the person perceived, and nobody else."""
     return row.addressee_kind in ("person", "facility", "door")

@@ -42,7 +42,7 @@ from services.router.policy.rules import (
     Updates,
     VoiceCall,
 )
-from services.router.policy.steps import HouseSteps, Step, TierRules
+from services.router.policy.steps import HouseSteps, Step, StepTime, TierRules
 from services.router.policy.vocabulary import (
     FORMS,
     HELPER_WORDS,
@@ -179,19 +179,34 @@ class Policy(Entry):
     def escalation(self, plan: PathPlan, start: float, impact: float | None) -> tuple[Step, ...]:
         """The steps in the order of their times for this start and impact: one that hangs on the impact may come first."""
         steps = self.steps(plan)
-        if impact is None or all(step.before_impact is None for step in steps):
+        if impact is None or not any(step.time.hangs_on_impact for step in steps):
             return steps
         return tuple(sorted(steps, key=lambda step: (step.every is not None, step.when(start, impact))))
 
-    def plan(self, profile: Profile, tier: Tier, hazard: str, night: bool, channels: Mapping[str, str]) -> PathPlan:
-        """The path of a profile. `channels`: channel > why it cannot be used, empty where it works; absent = no driver."""
+    def plan(
+        self,
+        profile: Profile,
+        tier: Tier,
+        hazard: str,
+        night: bool,
+        channels: Mapping[str, str],
+        *,
+        said: str = "",
+    ) -> PathPlan:
+        """The path of a profile. `channels`: channel > why it cannot be used, empty where it works; absent = no driver.
+
+        `said` is the response the warning itself asks for.
+        """
         groups = [name for name in self.groups if name in profile.groups] or ["general"]
         rules = [self.groups[name] for name in groups]
         flags = frozenset(profile.flags)
         facility = profile.kind == "facility"
-        head_start = any(rule.head_start for rule in rules) and not facility
-        escalation_tier = Tier(min(tier + self.head_start.tiers_up, Tier.RED)) if head_start else tier
         danger = self.hazard(hazard)
+        respond = self.respond(hazard, said)
+        head_start = (
+            any(rule.head_start for rule in rules) and not facility and self._time_counts(danger, respond, groups)
+        )
+        escalation_tier = Tier(min(tier + self.head_start.tiers_up, Tier.RED)) if head_start else tier
 
         uses, left_out = self._channels(profile, rules, flags, night, channels)
         helper = any(use.kind == SUPPORTER for use in uses)
@@ -213,7 +228,7 @@ class Policy(Entry):
         form = min((r.form for r in rules), key=FORMS.index)
         extras = list(dict.fromkeys(extra for r in rules for extra in r.extras))
         early = head_start and tier < Tier.RED and escalation_tier >= Tier.ORANGE  # nobody leaves at "be aware"
-        if early and self.head_start.text and danger.respond == "evacuate":
+        if early and self.head_start.text and respond == "evacuate":
             extras.append(self.head_start.text)
         silent = [r.alone_after_s for r in rules if r.alone_after_s is not None]
         return PathPlan(
@@ -241,11 +256,20 @@ class Policy(Entry):
             if "cannot_leave" in flags
             else "default",
             head_start=head_start,
-            first=any(r.first for r in rules) or danger.first in groups,
+            first=(facility and any(r.first for r in rules)) or danger.first in groups,
             bucket=min(r.slack_bucket for r in rules),
             alone_after=min(silent) if silent else None,
             facts=frozenset(facts),
         )
+
+    @staticmethod
+    def _time_counts(danger: Rule, respond: str, groups: Sequence[str]) -> bool:
+        """Whether who is slow begins a tier earlier: where people leave, or may have to since nobody has said what they do.
+
+        Nobody leaves in heat, or where all stay indoors. Whoever lives by a machine begins earlier where its power runs out.
+        """
+        lives_by_power = danger.backup_deadline and danger.first in groups
+        return respond in ("evacuate", "as_told") or lives_by_power
 
     def _door_at_0(self, tier: Tier, escalation: Tier, usable: int, head_start: bool) -> str:
         if escalation in self.combine.few_channels.tiers and usable < 2:
@@ -362,7 +386,7 @@ def _calm(steps: tuple[Step, ...]) -> tuple[Step, ...]:
 
 @lru_cache(maxsize=256)
 def _with_deadline(steps: tuple[Step, ...], deadline: float) -> tuple[Step, ...]:
-    extra = Step("deadline", deadline, ("door",), parse_condition("open"))
+    extra = Step("deadline", StepTime(deadline), ("door",), parse_condition("open"))
     before = [s for s in steps if s.at <= deadline]
     return (*before, extra, *steps[len(before) :])
 

@@ -106,7 +106,15 @@ HIGH_SUPPORT = ("", "always", "night", "when_alone")
 HOLD_UNLESS = ("onset_before_morning", "facility")
 ASKS = ("moved_of_headcount",)
 UNTILS = ("all_safe",)
-SHORTAGE_FACTS = ("facility", "cannot_leave", "cannot_judge", "deaf_asleep", "no_phone", "basement")
+SHORTAGE_FACTS = (
+    "facility",
+    "no_usable_channel",
+    "no_phone",
+    "cannot_leave",
+    "cannot_judge",
+    "deaf_asleep",
+    "basement",
+)
 SHORTAGE_THEN = ("neighbour_call", "fire_service", "loudhailer")
 DOWN_DO = ("doors_now", "area_sound")
 ENDING_KINDS = ("danger_lower_stay_away", "may_return", "sent_by_mistake", "checking", "not_ours")

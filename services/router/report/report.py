@@ -18,6 +18,7 @@ from services.shared.ledger.tables import delivery
 from services.shared.ledger.warnings import WarningState, state_at, warning_state
 
 MISSING_SHOWN = 200
+_NOT_MET = ("unconfirmed", "no_capacity", "handed_to_rescue", "unsafe_by_commander", "refused")
 
 
 class Coverage(TypedDict):
@@ -141,7 +142,7 @@ async def unexplained(db: Connection, warning_id: str, announced: int | None) ->
 
 
 async def missing(db: Connection, warning_id: str) -> list[tables.Path]:
-    """Open paths and those that ended without anybody having met the person, the neediest first, at most 200."""
+    """Open paths and those that ended without anybody having met the person, unmet help first, at most 200."""
     return await rows_of(
         db,
         tables.Path,
@@ -150,7 +151,8 @@ async def missing(db: Connection, warning_id: str) -> list[tables.Path]:
             tables.path.c.warning_id == warning_id,
             sa.or_(
                 tables.path.c.state == "open",
-                tables.path.c.ending.in_(("no_capacity", "handed_to_rescue", "unsafe_by_commander", "refused")),
+                tables.path.c.help_at.is_not(None),
+                tables.path.c.ending.in_(_NOT_MET),
             ),
         )
         .order_by(

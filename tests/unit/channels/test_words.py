@@ -256,7 +256,34 @@ def test_helpers_officials_and_screen_readers() -> None:
         "does not answer"
         in render(facts(kind=DeliveryKind.OFFICIAL, addressee="worker", form="official_above"), "en").text
     )
+    above = facts(kind=DeliveryKind.OFFICIAL, addressee="worker", form="official_above_phone")
+    assert "Take over by phone" in render(above, "en").text
     assert "Number 4721" in render(facts(form="spoken+screen_reader"), "en").text
+
+
+@pytest.mark.parametrize(
+    ("asked", "english", "chinese"),
+    [
+        ("shelter_in", "stay indoors", "请留在室内"),
+        ("evacuate", "leave as the others do", "请与大家一起撤离"),
+        ("", "do as the warning says", "请按预警要求做"),
+    ],
+)
+def test_where_nobody_goes_out_whoever_is_asked_to_help_is_told_so(asked: str, english: str, chinese: str) -> None:
+    """Officers by phone only and what to do themselves; officials are not told to begin; a helper is not told to go."""
+    of = {"addressee": "worker", "about": "Mr W", "about_place": "Lane 3"}
+    for form, kind in (("officer_phone", DeliveryKind.WARNING), ("official_phone", DeliveryKind.OFFICIAL)):
+        made = facts(form=form, kind=kind, **of)
+        made = dataclasses.replace(made, parts={**made.parts, "asked": asked})
+        said = render(made, "en").text
+        assert "Phone only" in said
+        assert english in said
+        assert "visit, as they can use" not in said
+        assert "Begin now" not in said
+        assert chinese in render(made, "zh").text
+    helper = facts(addressee="supporter", form="helper_phone", about="Mr W")
+    assert "Phone, do not go there" in render(helper, "en").text
+    assert "不要前往" in render(helper, "zh").text
 
 
 def test_the_commands(tmp_path: Path) -> None:
