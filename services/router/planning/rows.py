@@ -248,8 +248,9 @@ def _instead(
 
 
 def knock_again(ctx: WarningContext, person: Person, plan: PathPlan, reason: str, at: float) -> list[NewDelivery]:
-    """The next visit to the same door."""
-    return [_visit(ctx, person, plan, reason, at, "door.again", _next_try(person), False)]
+    """The next visit to the same door; as urgent as the call for help it is about."""
+    urgent = person.help_at is not None
+    return [_visit(ctx, person, plan, reason, at, "door.again", _next_try(person), urgent)]
 
 
 def _next_try(person: Person) -> int:

@@ -62,7 +62,7 @@ async def test_a_house_of_many_comes_before_what_is_on_a_full_list(tmp_path: Pat
     async with router_town(tmp_path) as there:
         w = await there.issue(doors="allowed", impact=NOON + 60 * 60)
         people = [one(n, groups=("no_phone",), flags=("door_first",)) for n in range(10, 30)]
-        people += [one(1, "duty_phone_1", **HOUSE), one(2, "sms", "voice_mobile", **LIVES_THERE)]
+        people += [one(1, "duty_phone_1", "duty_phone_2", "sms", **HOUSE), one(2, "sms", "voice_mobile", **LIVES_THERE)]
         await there.page(w, people, [worker("a", "g", per_hour=10)])
         await there.at(1)
         full = {r.person_id for r in await there.rows(channel="door") if r.slot}
@@ -87,5 +87,8 @@ async def test_an_impact_ends_no_visits_where_the_hazard_lets_people_out(
         people = [one(n, "sms", groups=("mobility",), flags=("cannot_leave",)) for n in (1, 2)]
         await there.page(w, people, [worker("a", "g", per_hour=1)])
         await there.at(45)
+        assert (1 if ends else 0) == len(
+            await there.rows(channel="area_sound", step="shortage")
+        )  # nobody is woken for heat
         assert ends in {p.ending for p in (await there.paths(w)).values()}
         assert (1 if ends else 2) == len([r for r in await there.rows(channel="door") if r.slot])
