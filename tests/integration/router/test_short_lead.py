@@ -87,8 +87,19 @@ async def test_an_impact_ends_no_visits_where_the_hazard_lets_people_out(
         people = [one(n, "sms", groups=("mobility",), flags=("cannot_leave",)) for n in (1, 2)]
         await there.page(w, people, [worker("a", "g", per_hour=1)])
         await there.at(45)
-        assert (1 if ends else 0) == len(
-            await there.rows(channel="area_sound", step="shortage")
-        )  # nobody is woken for heat
         assert ends in {p.ending for p in (await there.paths(w)).values()}
         assert (1 if ends else 2) == len([r for r in await there.rows(channel="door") if r.slot])
+
+
+@pytest.mark.parametrize(("hazard", "sounds"), [("flash_flood", 1), ("heat_or_cold", 0)])
+async def test_a_shortage_wakes_nobody_where_the_hazard_needs_no_siren(
+    tmp_path: Path, hazard: str, sounds: int
+) -> None:
+    """The loudspeakers stand in for doors that nobody can go to, in a flood and not in heat."""
+    async with router_town(tmp_path) as there:
+        w = await there.issue(hazard=hazard, doors="allowed", hours=1)
+        people = [one(n, "sms", groups=("mobility",), flags=("cannot_leave",)) for n in (1, 2, 3)]
+        await there.page(w, people, [worker("a", "g", per_hour=1)])
+        await there.at(1)
+        assert {ident(2), ident(3)} <= {r.person_id for r in await there.rows(channel="fire_service_list")}
+        assert sounds == len(await there.rows(channel="area_sound", step="shortage"))
