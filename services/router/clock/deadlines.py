@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ from services.router.clock.reactions import final, react
 from services.router.planning import elsewhere
 from services.router.planning.contexts import Contexts
 from services.router.planning.fatigue import overtaken
-from services.router.planning.paths import end, put, step_time
+from services.router.planning.paths import close_with_house, end, put, step_time
 from services.router.planning.plan import EMERGENCY_S, Person, WarningContext
 from services.router.planning.rows import door
 from services.router.planning.walk import done, walk
@@ -23,15 +23,17 @@ from services.router.policy.rules import PathPlan
 from services.router.policy.vocabulary import FIRE_SERVICE
 from services.router.store import tables
 from services.shared.database import locks
+from services.shared.database.batches import one_of
 from services.shared.database.engine import Connection
 from services.shared.database.rows import rows_of
 from services.shared.errors import Fault
 from services.shared.fault_points import fault_at
 from services.shared.ledger.deliveries import NewDelivery, Planned
-from services.shared.ledger.evidence import Answer
+from services.shared.ledger.evidence import Answer, Evidence
 from services.shared.ledger.moves import move
 from services.shared.ledger.states import SendState
 from services.shared.ledger.tally import Deltas
+from services.shared.messages import Profile
 from services.shared.service import Platform
 from services.shared.tiers import Tier
 
@@ -41,6 +43,7 @@ GRACE_S = {Tier.BLUE: 0.0, Tier.YELLOW: 0.0, Tier.ORANGE: 600.0, Tier.RED: 600.0
 HAND_OVER_S = (
     3600.0  # an escalation that ends `closed` leaves the fire service so long before a name on its list is an end
 )
+HOUSE_S = 300.0  # until it is looked again whether all of a house are out, for somebody who lives there
 LOOK_AGAIN_S = 900.0  # at a path that waits for the wave to be over
 
 
@@ -90,6 +93,7 @@ class Deadlines:
         deltas = Deltas(warning_id)
         rows: list[NewDelivery] = []
         held = [p for p in paths if p.next_step == 0 and p.next_at is not None and p.next_at <= now]
+        houses = await _houses(tx, warning_id, paths, profiles)
         barred = await elsewhere.barred(tx, warning_id, people, now)
         late = await overtaken(tx, self._contexts, ctx, held, profiles) if held else {}
         retry: list[str] = []
@@ -106,13 +110,15 @@ class Deadlines:
                 path.help_at,
                 ctx.start(profiles[path.profile_key]),
                 barred.get(path.person_id, ""),
+                path.household_id in houses,
             )
             before = len(who.deliveries)
             if path.person_id in late:
                 await end(tx, deltas, path, "superseded", late[path.person_id], now)
                 continue
             try:
-                await self._one(tx, ctx, path, who, deltas, retry, give_up, moved_up, calls, now)
+                house = houses.get(path.household_id) if who.lives_in_house else None
+                await self._one(tx, ctx, path, who, house, deltas, retry, give_up, moved_up, calls, now)
             except (Fault, LookupError, ValueError, TypeError) as problem:
                 await self._set_aside(tx, path, problem, now)
                 continue
@@ -147,6 +153,7 @@ class Deadlines:
         ctx: WarningContext,
         path: tables.Path,
         who: Person,
+        house: tables.Path | None,
         deltas: Deltas,
         retry: list[str],
         give_up: list[str],
@@ -173,6 +180,12 @@ class Deadlines:
         while next_at is not None and next_at <= now:
             steps = ctx.escalation(who.profile, plan)
             if index >= len(steps):
+                if house is not None and not who.standing_visits() and who.help_at is None:
+                    if house.ending == "closed":
+                        await close_with_house(tx, deltas, path, now)
+                        return
+                    next_at = now + HOUSE_S
+                    break
                 ending = final(ctx, who, plan)
                 if ending is not None:
                     await end(tx, deltas, path, *ending, now)
@@ -215,6 +228,19 @@ class Deadlines:
     async def next_at(self, db: Connection) -> float | None:
         """The earliest step or reaction of any open path."""
         return min((await _earliest(db)).values(), default=None)
+
+
+async def _houses(
+    tx: Connection, warning_id: str, paths: Sequence[tables.Path], profiles: Mapping[str, Profile]
+) -> dict[str, tables.Path]:
+    """The houses of many these people live in, of those that have been spoken with, by id."""
+    theirs = [(p, profiles[p.profile_key]) for p in paths]
+    houses = {p.household_id for p, who in theirs if who.kind == "resident" and "facility" in who.groups}
+    if not houses:
+        return {}
+    mine = (tables.path.c.warning_id == warning_id, one_of(tables.path.c.person_id, sorted(houses)))
+    found = await rows_of(tx, tables.Path, sa.select(tables.path).where(*mine))
+    return {house.person_id: house for house in found if house.evidence >= Evidence.HEARD or house.answer}
 
 
 _WALKED = (

@@ -17,8 +17,8 @@ from services.shared.ledger.params import Visit
 from services.shared.ledger.tables import DOOR_DRIVER, ON_A_LIST, delivery
 from services.shared.messages import WorkerEntry
 
-_SIZES = {"facility": 2, "slack_bucket_15min": 1000, "walk_route": 4_000_000_000}
-_LIST = 2 * 1000 * 4_000_000_000  # above every place on a list that was not begun
+_SIZES = {"facility": 2, "slack_bucket_15min": 1000, "need": 16, "walk_route": 4_000_000_000}
+_LIST = 2 * 1000 * 16 * 4_000_000_000  # above every place on a list that was not begun
 _AT_WORK = ("pending", "retry", "accepted")
 
 
@@ -61,6 +61,7 @@ class Team:
         values = {
             "facility": 0 if visit.facility else 1,
             "slack_bucket_15min": min(999, visit.slack_quarters),
+            "need": min(15, visit.rank),
             "walk_route": min(walk, 3_999_999_999),
         }
         key = 0

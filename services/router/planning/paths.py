@@ -136,6 +136,17 @@ async def end(
             deltas.person(path.profile_key, f"ended:{before}", -1)
 
 
+async def close_with_house(tx: Connection, deltas: Deltas, path: tables.Path, at: float) -> None:
+    """Closes the path of somebody whose house of many is on the way, safe or elsewhere."""
+    await end(tx, deltas, path, "closed", "their house: all are out or safe", at)
+    all_of = tables.DELIVERED | tables.REACHED | tables.CLOSED
+    for bit, milestone in ((tables.DELIVERED, "delivered"), (tables.REACHED, "reached"), (tables.CLOSED, "closed")):
+        if bit & ~path.milestones and not path.outside:
+            deltas.person(path.profile_key, milestone)
+    mine = (tables.path.c.warning_id == path.warning_id, tables.path.c.person_id == path.person_id)
+    await tx.execute(sa.update(tables.path).where(*mine).values(milestones=path.milestones | all_of))
+
+
 async def reopen(tx: Connection, deltas: Deltas, path: tables.Path, at: float, *, walks: bool = False) -> None:
     """A call for help after the end: the path is open again, and what counted as closed is counted back.
 

@@ -132,6 +132,12 @@ class Person:
     help_at: float | None = None
     started: float | None = None  # minute 0 of their escalation, where it is known
     barred: str = ""  # why another warning forbids their door, or empty
+    house_answers: bool = False  # whether the house of many they live in has been spoken with, or was called just now
+
+    @property
+    def lives_in_house(self) -> bool:
+        """Whether a house of many answers for them."""
+        return self.profile.kind == "resident" and "facility" in self.profile.groups
 
     def tried(self) -> set[str]:
         """Own channels that stand in the ledger already."""

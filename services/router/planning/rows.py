@@ -211,10 +211,14 @@ def door(
 ) -> list[NewDelivery]:
     """A visit, once; where nobody may be sent, what the hazard puts in its stead, and a name on the fire service's list.
 
+    Who lives in a house of many is not visited singly while the house answers; a call for help of their own is.
+
     `since`: something new was heard of them then. A visit made before, or one that is only due later, does not count.
     """
     if not plan.door_applies:
         return []
+    if person.lives_in_house and person.house_answers and not urgent:
+        return []  # the house is one door for all who live there
     if ctx.door_where(plan) == "fire_service_list":
         unsafe = ctx.doors == "unsafe"
         why = "commander: unsafe to send anybody" if unsafe else "doors forbidden by hazard"

@@ -64,6 +64,9 @@ def climb(ctx: WarningContext, person: Person, until: float) -> Iterator[tuple[S
         at = step.when(start, ctx.issued.impact)
         if at > until:
             return
+        person.house_answers = (
+            at <= start
+        )  # its lines are called first; whoever lives there is visited if they are silent
         yield step, at, walk(ctx, person, ctx.plan(person.profile, at), step, at)
         if step.every:
             return
