@@ -145,6 +145,11 @@ class RouterTown:
             )
         await self.at(0, self.clock.now())
 
+    async def set_driver(self, name: str, driver: str) -> None:
+        """Another driver carries a channel."""
+        async with self.platform.database.write() as tx:
+            await tx.execute(sa.update(channel).where(channel.c.channel == name).values(driver=driver))
+
     async def end(self, name: str) -> None:
         """The gateway has ended a warning: what it stops is told by a message of its own."""
         async with self.platform.database.write() as tx:

@@ -166,20 +166,22 @@ async def of(db: Connection, ctx: WarningContext, unregistered: int = 0) -> Befo
     paths = (
         await db.execute(
             sa.select(
-                tables.path.c.person_id, tables.path.c.profile_key, tables.path.c.ending, tables.path.c.ended_at
+                tables.path.c.person_id, tables.path.c.household_id, tables.path.c.profile_key, tables.path.c.ending,
+                tables.path.c.ended_at,
             ).where(*mine)
         )
     ).all()  # fmt: skip
     profiles = await tables.profiles_of(db, {p.profile_key for p in paths})
     said = await _answers(db, warning_id)
     by_hand = await _closed_cases(db, warning_id)
-    people = [
-        _seen(
+    seen = {
+        p.person_id: _seen(
             profiles[p.profile_key], p.ended_at if p.ending == "closed" else None, said.get(p.person_id, ()),
             by_hand.get(p.person_id),
         )
         for p in paths
-    ]  # fmt: skip
+    }  # fmt: skip
+    people = [_with_house(seen[p.person_id], seen.get(p.household_id)) for p in paths]
     bounded = ctx.policy.door_rule(ctx.issued.hazard) != "allowed"
     contradictions = await _told_the_opposite(db, ctx)
     return measured(
@@ -233,6 +235,13 @@ def _seen(profile: Profile, closed_at: float | None, said: Sequence[_Said], case
         asked_at=asked,
         met_at=min(met, default=None),
     )
+
+
+def _with_house(person: Seen, house: Seen | None) -> Seen:
+    """Who lives in a house of many is on the way when the house says that it is."""
+    if house is None or not house.facility or person.facility or house.moving_at is None:
+        return person
+    return person._replace(moving_at=min(t for t in (person.moving_at, house.moving_at) if t is not None))
 
 
 async def _told_the_opposite(db: Connection, ctx: WarningContext) -> int:
