@@ -174,6 +174,8 @@ TEAMS: Words = {
     "two_officers": mark("two officers"),
     "lift_team": mark("lift team"),
     "liaison_team": mark("liaison team"),
+    "custody_service": mark("custody service (who is held there is moved by it alone)"),
+    "water_rescue": mark("water rescue or harbour (a boat is boarded by them alone)"),
     "phrase_card": mark("phrase card"),
     "large_print_card": mark("large print card"),
     "yes_no_card": mark("yes/no card"),

@@ -23,6 +23,7 @@ class Lines:
     whole: str  # {source} {tier} {hazard} {place} {action} {time} {number} {menu}, in the order of every message
     menu: dict[Tier, str]  # where people are asked to leave
     menu_stay: dict[Tier, str]  # where they are asked anything else
+    house: dict[str, str]  # menu_ and keys_, for whoever is on duty in a house of many; evacuate, or stay
     longer: str  # instead of a sentence that no message holds
     places_more: str  # {some} of a long list, {rest} more of {all}
     keys: str
@@ -83,7 +84,7 @@ def findings() -> Iterator[str]:
     for language, lines in LINES.items():
         if lines.state not in STATES:
             yield f"lines.yaml, {language}: state: use {', '.join(STATES)}"
-        for name in ("endings", "notices", "thanks", "extras", "skills", "safe"):
+        for name in ("endings", "notices", "thanks", "extras", "skills", "safe", "house"):
             for key in sorted(getattr(english, name).keys() ^ getattr(lines, name).keys()):
                 yield f"lines.yaml, {language}, {name}: {key} is not in every language; add it"
         for name in _TO_HELPERS:

@@ -154,7 +154,8 @@ def _warning(facts: MessageFacts, part: Mapping[str, str], frame: Frame, languag
     """To the person, the house or the area."""
     form, *extras = facts.form.split("+")
     asked = str(facts.parts.get("asked", ""))
-    menu = frame.menu(facts.tier, asked)
+    house = _house(facts, frame, asked, language) if facts.addressee == "facility" else {}
+    menu = house.get("menu") or frame.menu(facts.tier, asked)
     by_link = bool(facts.link) and not facts.sms
     if by_link:
         menu = ""  # nobody reads what is written back to it
@@ -165,6 +166,7 @@ def _warning(facts: MessageFacts, part: Mapping[str, str], frame: Frame, languag
     if asked != "evacuate":
         extras = [{"moved_of_headcount": "all_safe"}.get(e, e) for e in extras if e not in _TO_LEAVE[:2]]
     more = " ".join(frame.extras[e].format(link="") for e in extras if e in frame.extras and e != "sign_video")
+    aloud = f"{more} {house.get('keys', '')}".strip()
     own = _of_set(facts, part, language, form)
     said = _said(facts, part)
     if form == "crawl":
@@ -192,7 +194,15 @@ def _warning(facts: MessageFacts, part: Mapping[str, str], frame: Frame, languag
         text += f"\n\n{here}\n{frame.check} {facts.hotline}" if here else f"\n\n{frame.check} {facts.hotline}"
         if not facts.link_apart and frame.not_yours:
             text += f"\n{frame.not_yours.format(hotline=facts.hotline)}"
-    return Rendered(text, _aloud(facts, part, language, said, more), _subject(part, frame), language)
+    return Rendered(text, _aloud(facts, part, language, said, aloud), _subject(part, frame), language)
+
+
+def _house(facts: MessageFacts, frame: Frame, asked: str, language: str) -> Mapping[str, str]:
+    """How a house of many answers: for all in it, by what people are asked to do; as anybody does in a language not ours."""
+    if facts.tier < Tier.ORANGE or base_of(language) not in LANGUAGES:
+        return {"keys": frame.keys}
+    own, what = lines_for(language).house, "evacuate" if asked == "evacuate" else "stay"
+    return {"menu": own[f"menu_{what}"], "keys": own[f"keys_{what}"]}
 
 
 def _said(facts: MessageFacts, part: Mapping[str, str]) -> str:

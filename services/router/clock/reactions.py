@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from services.router.planning.plan import Person, WarningContext
 from services.router.planning.rows import another, door, fire_list, knock_again, officer
 from services.router.policy.rules import PathPlan
-from services.router.policy.vocabulary import OFFICER, SUPPORTER
+from services.router.policy.vocabulary import EMPTY_NOW, OFFICER, SUPPORTER
 from services.shared.ledger.deliveries import NewDelivery, Planned
 from services.shared.ledger.evidence import Answer
 from services.shared.ledger.kinds import DeliveryKind
@@ -168,6 +168,8 @@ def final(ctx: WarningContext, person: Person, plan: PathPlan) -> tuple[str, str
     rule = ctx.policy.tiers[plan.tier]
     if person.help_at is not None:
         return None
+    if EMPTY_NOW in plan.facts:
+        return "sent", "nobody is in the house at this hour; its lines were told"
     if rule.end == "sent":
         return "sent", f"{plan.tier.word} ends with sending"
     if not plan.door_applies:

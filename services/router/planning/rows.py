@@ -7,7 +7,15 @@ from collections.abc import Sequence
 from services.router.planning.plan import BARRED, Person, WarningContext
 from services.router.policy.engine import Policy
 from services.router.policy.rules import ChannelUse, PathPlan
-from services.router.policy.vocabulary import ASSIST_MIN, FIRE_SERVICE, OFFICER, SUPPORTER, TRAVEL_MIN, VISIT_MIN
+from services.router.policy.vocabulary import (
+    ASSIST_MIN,
+    EMPTY_NOW,
+    FIRE_SERVICE,
+    OFFICER,
+    SUPPORTER,
+    TRAVEL_MIN,
+    VISIT_MIN,
+)
 from services.shared.bus.outbox import id_of
 from services.shared.ledger.deliveries import Addressee, NewDelivery
 from services.shared.ledger.params import CallTimes, Visit
@@ -52,7 +60,9 @@ def personal(
     facility = person.profile.kind == "facility"
     if voice and not facility and person.has_answered():
         return []  # a robot does not call somebody who has spoken: what they said is seen to by people
-    must_answer = facility or (ctx.tier == Tier.RED and person.profile.kind == "resident" and plan.ack)
+    must_answer = (facility and EMPTY_NOW not in plan.facts) or (
+        ctx.tier == Tier.RED and person.profile.kind == "resident" and plan.ack
+    )
     tries = ctx.policy.voice_call.tries if voice and must_answer and not again else 1
     gap = ctx.policy.voice_call.within_s / max(1, tries - 1)
     rows: list[NewDelivery] = []

@@ -44,8 +44,10 @@ from services.router.policy.rules import (
 )
 from services.router.policy.steps import HouseSteps, Step, StepTime, TierRules
 from services.router.policy.vocabulary import (
+    EMPTY_NOW,
     FORMS,
     HELPER_WORDS,
+    HOUSE_TEAMS,
     KIND_CHANNEL,
     KIND_WORD,
     MOVING_WORDS,
@@ -172,7 +174,8 @@ class Policy(Entry):
     def steps(self, plan: PathPlan) -> tuple[Step, ...]:
         """The escalation a plan walks, in the order of its minutes."""
         if plan.escalation == "facility":
-            return self.facility if plan.tier >= Tier.ORANGE else _calm(self.facility)
+            peopled = plan.tier >= Tier.ORANGE and EMPTY_NOW not in plan.facts
+            return self.facility if peopled else _calm(self.facility)
         steps = self.steps_of(plan.tier)
         return steps if plan.deadline is None else _with_deadline(steps, plan.deadline)
 
@@ -223,6 +226,8 @@ class Policy(Entry):
             facts.add("no_bed_shaker")
         if night:
             facts.add("night")
+        if facility and ("empty_by_night" if night else "empty_by_day") in flags:
+            facts.add(EMPTY_NOW)
         door_applies = profile.kind != "subscriber"
         rule = self.tiers[escalation_tier]
         form = min((r.form for r in rules), key=FORMS.index)
@@ -248,7 +253,7 @@ class Policy(Entry):
             door_where="fire_service_list" if danger.door == "forbidden" else "door",
             door_at_0=self._door_at_0(tier, escalation_tier, usable, head_start) if door_applies else "",
             deadline=self._deadline(danger, groups, flags, escalation_tier) if door_applies else None,
-            team=max((r.door for r in rules), key=TEAMS.index),
+            team=self._team(rules, flags if facility else frozenset()),
             form="+".join([form, *extras]),
             closing="cannot_judge"
             if "cannot_judge" in flags
@@ -270,6 +275,12 @@ class Policy(Entry):
         """
         lives_by_power = danger.backup_deadline and danger.first in groups
         return respond in ("evacuate", "as_told") or lives_by_power
+
+    @staticmethod
+    def _team(rules: Sequence[Group], house: frozenset[str]) -> str:
+        """The heaviest team that any of their groups asks for; a house that its own service moves is left to that service."""
+        own = [team for flag, team in HOUSE_TEAMS.items() if flag in house]
+        return own[0] if own else max((r.door for r in rules), key=TEAMS.index)
 
     def _door_at_0(self, tier: Tier, escalation: Tier, usable: int, head_start: bool) -> str:
         if escalation in self.combine.few_channels.tiers and usable < 2:

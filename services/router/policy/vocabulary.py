@@ -48,6 +48,7 @@ PERSON_WORDS = (
 FACILITY_WORDS = (
     "duty_phone_1", "duty_phone_2", "sms", "superior", "nearest_unit_goes", "transport_team", "officer_contact", "door",
 )  # fmt: skip
+EMPTY_NOW = "empty_now"  # a fact of a house: nobody is in it at this hour
 MOVING_WORDS = ("nearest_unit_goes", "transport_team", "door")  # of a house's escalation: in orange and red alone
 FORMS = (  # the first that any of a person's groups asks for
     "easy_read",
@@ -75,7 +76,10 @@ TEAMS = (  # heaviest last
     "lift_team",
     "officer+nurse_or_lift",
     "liaison_team",
+    "custody_service",
+    "water_rescue",
 )
+HOUSE_TEAMS = {"custody": "custody_service", "boat": "water_rescue"}  # flag of a house > who moves it in a team's stead
 SKILLS: dict[str, tuple[str, ...]] = {  # team > skills of which the team should have one
     "officer+phrase_card": ("phrase_card",),
     "officer+guide": ("guide",),

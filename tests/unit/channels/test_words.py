@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from services.channels.messages.frames import frame_for
 from services.channels.messages.hazard_texts import (
     FORMS,
     MODEL,
@@ -284,6 +285,32 @@ def test_where_nobody_goes_out_whoever_is_asked_to_help_is_told_so(asked: str, e
     helper = facts(addressee="supporter", form="helper_phone", about="Mr W")
     assert "Phone, do not go there" in render(helper, "en").text
     assert "不要前往" in render(helper, "zh").text
+
+
+@pytest.mark.parametrize(
+    ("asked", "keys", "menu", "chinese"),
+    [
+        (
+            "evacuate",
+            "Press 1 if you are moving your people.",
+            "1 we are moving, 2 need transport, 3 all are out",
+            "正在转移",
+        ),
+        ("shelter_in", "Press 1 when all are inside", "1 all inside, doors shut, 2 need help", "已全部进屋"),
+    ],
+)
+def test_a_house_of_many_answers_for_all_in_it(asked: str, keys: str, menu: str, chinese: str) -> None:
+    """By call and by text; who lives there is asked as a person is, and so is a house in a language we have no words in."""
+    made = facts(addressee="facility", form="facility_brief", tier=Tier.RED)
+    made = dataclasses.replace(made, parts={**made.parts, "asked": asked})
+    assert keys in render(made, "en").spoken
+    assert menu in render(made, "en").text
+    assert chinese in render(made, "zh").spoken
+    resident = dataclasses.replace(made, addressee="person")
+    assert keys not in render(resident, "en").spoken
+    assert menu not in render(resident, "en").text
+    german = dataclasses.replace(made, parts={**made.parts, "languages": ["de"], "de": made.parts["en-US"]})
+    assert frame_for("de").keys in render(german, "de").spoken
 
 
 def test_the_commands(tmp_path: Path) -> None:
