@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from services.node import Node
 from services.router.report import before_impact, report
-from services.router.report.before_impact import BeforeImpact
+from services.router.report.before_impact import ImpactFigures
 from services.router.report.goals import GoalsMeasured, goals
 from services.router.store import tables
 from services.router.store.tally import GroupFigures
@@ -41,7 +41,7 @@ class DemoFigures(ByGroupAndChannel):
     ambiguous: int
     doubled: int
     unregistered: int
-    before_impact: BeforeImpact | None
+    before_impact: ImpactFigures | None
 
 
 class DemoProgress(NamedTuple):

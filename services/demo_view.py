@@ -16,7 +16,7 @@ from services.shared.i18n import listed, t, tc, told
 if TYPE_CHECKING:
     from services.channels.pages.channels import ChannelState, ProviderState
     from services.demo_result import ByGroupAndChannel, DemoProgress, DemoResult
-    from services.router.report.before_impact import BeforeImpact
+    from services.router.report.before_impact import ImpactFigures
 
 
 NOBODY: ProviderState = {
@@ -145,7 +145,7 @@ class View:
             )
 
 
-def before_impact_table(figures: BeforeImpact) -> Table:
+def before_impact_table(figures: ImpactFigures) -> Table:
     """By group, who was closed 15 minutes before the impact and at it."""
     title = t("Closed before the impact, {lead} minutes after the release", lead=round(figures["lead_min"]))
     table = Table(t("group"), title=title, title_justify="left")

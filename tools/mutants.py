@@ -29,8 +29,8 @@ _WALKED = (
 _CLOCK = ("test_by_the_clock.py", "test_paths.py", "test_steps.py", "test_policy.py", "test_explained.py")
 TESTS = {  # the nearest first: most mutants end there
     "policy/engine.py": (*_PURE, "test_paths.py", "test_by_the_clock.py"),
-    "doors/teams.py": ("test_doors.py", "test_paths.py", *_PURE, "test_by_the_clock.py"),
-    "doors/doors.py": ("test_doors.py", "test_paths.py", *_PURE, "test_by_the_clock.py"),
+    "doors/teams.py": ("test_doors.py", "test_short_lead.py", "test_paths.py", *_PURE, "test_by_the_clock.py"),
+    "doors/doors.py": ("test_doors.py", "test_short_lead.py", "test_paths.py", *_PURE, "test_by_the_clock.py"),
     "cases/cases.py": ("test_cases.py",),
     "callouts/callouts.py": ("test_callouts.py",),
     **dict.fromkeys(("planning/walk.py", "planning/rows.py", "planning/plan.py"), _WALKED),
@@ -71,7 +71,7 @@ MUTANTS = (
     Mutant(
         "policy/engine.py", "minute < end if start > end", "minute <= end if start > end", "night ends a minute late"
     ),
-    Mutant("policy/engine.py", "team=max(", "team=min(", "the lightest team goes"),
+    Mutant("policy/engine.py", "else max((r.door", "else min((r.door", "the lightest team goes"),
     Mutant("policy/engine.py", "form = min(", "form = max(", "the last form wins"),
     Mutant("policy/engine.py", "if kind in said:", "if kind in ():", "what the person refused is used"),
     Mutant(
@@ -113,8 +113,8 @@ MUTANTS = (
     ),
     Mutant(
         "policy/engine.py",
-        "if plan.tier >= Tier.ORANGE else _calm",
-        "if plan.tier >= Tier.BLUE else _calm",
+        "peopled = plan.tier >= Tier.ORANGE",
+        "peopled = plan.tier >= Tier.BLUE",
         "houses are moved in blue",
     ),
     Mutant(
@@ -175,8 +175,8 @@ MUTANTS = (
     Mutant("planning/rows.py", "int(slack // 15) + plan.bucket", "int(slack // 15) - plan.bucket", "basements go last"),
     Mutant(
         "planning/rows.py",
-        '"helper" if helper.outside_zone',
-        '"helper" if not helper.outside_zone',
+        '"helper_in" if not helper.outside_zone',
+        '"helper_in" if helper.outside_zone',
         "helpers sent through the hazard",
     ),
     Mutant(
@@ -247,9 +247,7 @@ MUTANTS = (
         "if not self.begun and policy.door_list.never_reorder_begun",
         "a begun list is reordered",
     ),
-    Mutant(
-        "doors/doors.py", "others[room : room + BATCH]", "others[room + 1 : room + BATCH]", "one left over is not named"
-    ),
+    Mutant("doors/doors.py", "in others[room:] if", "in others[room + 1 :] if", "one left over is not named"),
     Mutant(
         "doors/doors.py",
         "(_rank(r), r.due_at",
@@ -287,15 +285,13 @@ MUTANTS = (
         "night judged once",
     ),
     Mutant("clock/watch.py", "issued.expires - ask for ask", "issued.expires + ask for ask", "asked when it is over"),
-    Mutant(
-        "doors/teams.py", "row.capacity - unvisited - made", "row.capacity - row.assigned", "a place never comes back"
-    ),
-    Mutant("doors/doors.py", "team is None and visit.urgent", "team is None and False", "help waits for room"),
+    Mutant("doors/teams.py", "fits - unvisited, row", "fits - row.assigned, row", "a place never comes back"),
+    Mutant("doors/doors.py", "team is None and _goes_first(row)", "team is None and False", "help waits for room"),
     Mutant(
         "doors/doors.py",
-        "(ranks[p.person_id], p.person_id)",
-        "(-ranks[p.person_id], p.person_id)",
-        "the least urgent is offered",
+        "if now >= ctx.too_late and (late",
+        "if now < ctx.too_late and (late",
+        "given up while there is time",
     ),
     Mutant("cases/cases.py", "HELP_S, HELP_AGAIN_S = 120.0", "HELP_S, HELP_AGAIN_S = 240.0", "help waits four minutes"),
     Mutant(

@@ -285,11 +285,11 @@ async def _tell(
     if again:
         above = [w for w in ctx.workers if "superior" in w.skills]
         workers += [w for w in above if w.worker_id not in {w.worker_id for w in workers}]
-    if not workers and not asked.desk:
+    if not workers and not asked.paged:
         workers = sorted(ctx.workers, key=lambda w: w.worker_id)[:ASKED_AT_MOST]
     made: list[NoticeRequested] = []
     for voice in (False, True) if again else (False,):
-        of = OnDuty(workers, [] if voice else asked.desk)
+        of = OnDuty(workers, [] if voice else asked.paged)
         made += of.notices(ctx, f"case_{kind}", plane, f"{now}", voice=voice, expires=now + 3600.0)
     # of no warning: it must be told also when the warning is over
     made = [replace(one, warning_id="", expires=now + 3600.0) for one in made]

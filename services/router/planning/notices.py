@@ -47,7 +47,7 @@ class OnDuty(NamedTuple):
     """Who is asked what only a person may decide: duty officers on shift, or the desk's people by their pagers."""
 
     officers: list[WorkerEntry]
-    desk: list[Pager]
+    paged: list[Pager]
 
     def notices(
         self,
@@ -64,7 +64,7 @@ class OnDuty(NamedTuple):
         made = [notice(ctx, one, kind, plane, about, voice=voice) for one in self.officers]
         pages = [
             replace(page, params=page.params | {"number": number})
-            for one in self.desk
+            for one in self.paged
             for page in one.pages(
                 kind, plane=plane, warning_id=ctx.issued.warning_id, tier=ctx.issued.tier, about=about, expires=expires
             )
@@ -80,12 +80,12 @@ async def on_duty(db: Connection, ctx: WarningContext, power: Power) -> OnDuty:
     officers = duty_officers(ctx.workers)
     if officers:
         return OnDuty(officers, [])
-    desk = []
+    found = []
     for pager in await pagers(db):
         who = await who_acts(db, pager.actor)
         if who is not None and may(who, power, await warning_thing(db, who, ctx.issued.warning_id)) is None:
-            desk.append(pager)
-    return OnDuty([], desk[:ASKED_AT_MOST])
+            found.append(pager)
+    return OnDuty([], found[:ASKED_AT_MOST])
 
 
 def duty_officers(workers: Sequence[WorkerEntry]) -> list[WorkerEntry]:

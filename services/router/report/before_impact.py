@@ -62,7 +62,7 @@ class HelpMet(TypedDict):
     unmet: int
 
 
-class BeforeImpact(TypedDict):
+class ImpactFigures(TypedDict):
     """What had been done `minutes` before the impact; `groups` and the others are [done, of].
 
     The worst group is the one of whose people the smallest share had closed by then.
@@ -89,7 +89,7 @@ def measured(
     turn_back: float | None = None,
     contradictions: int = 0,
     unregistered: int = 0,
-) -> BeforeImpact:
+) -> ImpactFigures:
     """The figures; `turn_back` is when officers had to leave, None where the hazard lets them stay.
 
     `unregistered` people are estimated: they stand in the figures as people of whom nobody knows what they heard.
@@ -156,7 +156,7 @@ class _Said(NamedTuple):
     at: float
 
 
-async def of(db: Connection, ctx: WarningContext, unregistered: int = 0) -> BeforeImpact | None:
+async def of(db: Connection, ctx: WarningContext, unregistered: int = 0) -> ImpactFigures | None:
     """The figures of a warning; None where no impact is known that lies after the release."""
     released, impact = ctx.issued.released, ctx.issued.impact
     if impact is None or impact <= released:

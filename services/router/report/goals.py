@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from services.router.planning.plan import WarningContext
 from services.router.report import before_impact
-from services.router.report.before_impact import BeforeImpact
+from services.router.report.before_impact import ImpactFigures
 from services.router.store import tables
 from services.shared.database.engine import Connection
 from services.shared.database.rows import rows_of
@@ -57,7 +57,7 @@ class GoalsMeasured(TypedDict):
     facilities_spoken_10_min: Share
     cannot_leave_moving_15_min_before: Share
     worst_group_t90_over_general: SlowestGroup
-    before_impact: BeforeImpact | None
+    before_impact: ImpactFigures | None
 
 
 async def goals(db: Connection, ctx: WarningContext, now: float) -> GoalsMeasured:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from services.router.report import before_impact, report
-from services.router.report.before_impact import BeforeImpact
+from services.router.report.before_impact import ImpactFigures
 from services.shared.ledger.evidence import Evidence
 from services.shared.ledger.tables import delivery
 from tests.integration.router.test_paths import said_in_log
@@ -15,7 +15,7 @@ from tests.kit.router_alone import NOON, RouterTown, ident, one, router_town, wo
 CANNOT_LEAVE: dict[str, Any] = {"groups": ("mobility",), "flags": ("cannot_leave",)}
 
 
-async def figures(there: RouterTown, warning_id: str) -> BeforeImpact | None:
+async def figures(there: RouterTown, warning_id: str) -> ImpactFigures | None:
     async with there.platform.database.read() as db:
         ctx = await there.router.contexts.of(db, warning_id)
         assert ctx is not None
