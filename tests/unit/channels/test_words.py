@@ -313,6 +313,13 @@ def test_a_house_of_many_answers_for_all_in_it(asked: str, keys: str, menu: str,
     assert frame_for("de").keys in render(german, "de").spoken
 
 
+@pytest.mark.parametrize("name", ["supporter_phone", "officer_phone", "official_phone", "superior_phone"])
+def test_a_text_to_a_helper_or_officer_says_whose_it_is(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Source and number stand in each, also where nobody may go out."""
+    monkeypatch.setitem(LINES, "en", dataclasses.replace(LINES["en"], **{name: "Phone {who}. No. {number}."}))  # type: ignore[arg-type]
+    assert any(f"{name}: {{source}} is missing" in one for one in line_findings())
+
+
 def test_the_commands(tmp_path: Path) -> None:
     """check says the faults and 1; show says the segments and refuses a place that is not open; list says the states."""
     run = CliRunner().invoke
