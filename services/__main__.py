@@ -120,6 +120,15 @@ def demo(
     people: Annotated[int, typer.Option(min=1, max=100_000, help="How many people live there.")] = 2000,
     seed: Annotated[int, typer.Option(help="The same seed gives the same figures.")] = 1,
     tier: Annotated[str, typer.Option(help="Decides the tier: blue, yellow, orange or red.")] = "",
+    lead: Annotated[
+        float | None,
+        typer.Option(min=1, max=1440, help="Minutes from the release to the impact; the alert's if left out."),
+    ] = None,
+    at: Annotated[str, typer.Option(help="Local time of the release, like 02:30; the alert's if left out.")] = "",
+    registered: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Share of households in the register: 0.3, unless another is given."),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object, nothing else; discrete-event time.")
     ] = False,
@@ -130,17 +139,22 @@ def demo(
     """Warn a fictional community around an alert, with simulated phones and officers, and show who was reached."""
     with stand_ins():
         from services.demo import run_demo
+        from services.sim.habits import Habits
+        from services.sim.timing import moved
     from services.demo_view import View, example_alert
 
     configure("ERROR")
-    data = read_file(alert) if alert else example_alert()
+    data = moved(read_file(alert) if alert else example_alert(), at, lead)
     chosen = tier_of(tier)
+    share = Habits().registered if registered is None else registered
     if as_json:
-        result = run(run_demo(data, people=people, seed=seed, tier=chosen))
+        result = run(run_demo(data, people=people, seed=seed, tier=chosen, registered=share))
         sys.stdout.write(json.dumps(result.figures, ensure_ascii=False) + "\n")
         return
     with View(str(alert or t("a flash flood in the fictional county of Qingshui")), people) as view:
-        result = run(run_demo(data, people=people, seed=seed, tier=chosen, rate=rate, watch=view.show))
+        result = run(
+            run_demo(data, people=people, seed=seed, tier=chosen, registered=share, rate=rate, watch=view.show)
+        )
     view.summary(result)
 
 

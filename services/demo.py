@@ -24,6 +24,7 @@ from services.gateway.cap import meaning, read
 from services.gateway.intake.incoming import PLANES, from_cap
 from services.node import Node
 from services.registry.sample.sample import import_community, mint
+from services.registry.sample.sample import registered as known_to_register
 from services.router.report import report
 from services.router.store import tables
 from services.run import build
@@ -47,11 +48,15 @@ async def run_demo(
     people: int,
     seed: int,
     tier: Tier | None = None,
+    registered: float = 1.0,
     rate: float = 0.0,
     watch: Watch | None = None,
     inspect: Callable[[Node, str], Awaitable[object]] | None = None,
 ) -> DemoResult:
-    """Runs one alert to its end; Refused where the alert cannot be sent (a cancel, a bad file)."""
+    """Runs one alert to its end; Refused where the alert cannot be sent (a cancel, a bad file).
+
+    `registered` is the share of households that the register knows; the others live there, and are estimated.
+    """
     incoming = from_cap(alert, strict=False)
     first = read(alert).alerts[0]
     offset = first.sent.utcoffset()
@@ -62,7 +67,8 @@ async def run_demo(
             "Exercise or Test",
             field="alert",
         )
-    community = mint(incoming.area, incoming.geocodes, people=people, seed=seed)
+    everybody = mint(incoming.area, incoming.geocodes, people=people, seed=seed)
+    community = known_to_register(everybody, registered, seed)
     clock = StepClock(incoming.sent)
     minutes = int(offset.total_seconds() // 60) if offset is not None else 0
     async with AsyncExitStack() as stack:
@@ -92,7 +98,8 @@ async def run_demo(
         warning_id = await _send(embedded, key, colleague, alert, tier)
         run = _Run(embedded, world, clock, warning_id, key, rate, watch)
         await run.until_the_end(min(incoming.expires, incoming.sent + HORIZON_S), incoming.sent)
-        result = await result_of(embedded, world, warning_id, meaning(first).hazard)
+        unknown = len(everybody.people) - len(community.people)
+        result = await result_of(embedded, world, warning_id, meaning(first).hazard, unknown)
         if inspect is not None:
             await inspect(embedded, warning_id)
     return result

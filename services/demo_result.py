@@ -8,7 +8,9 @@ from typing import NamedTuple, TypedDict
 import sqlalchemy as sa
 
 from services.node import Node
-from services.router.report import report
+from services.router.report import before_impact, report
+from services.router.report.before_impact import ImpactFigures
+from services.router.report.goals import GoalsMeasured, goals
 from services.router.store import tables
 from services.router.store.tally import GroupFigures
 from services.shared.database.engine import Connection
@@ -27,7 +29,7 @@ class ByGroupAndChannel(TypedDict):
 
 
 class DemoFigures(ByGroupAndChannel):
-    """What `--json` prints."""
+    """What `--json` prints; `unregistered` people live there and are in no register, so that nobody knows what they heard."""
 
     targeted: int
     reached: int
@@ -38,6 +40,8 @@ class DemoFigures(ByGroupAndChannel):
     provider_accepts: int
     ambiguous: int
     doubled: int
+    unregistered: int
+    before_impact: ImpactFigures | None
 
 
 class DemoProgress(NamedTuple):
@@ -77,9 +81,10 @@ class DemoResult:
     paths: list[DemoPath]
     world: dict[str, int]
     details: DemoDetails
+    goals: GoalsMeasured | None
 
 
-async def result_of(embedded: Node, world: World, warning_id: str, hazard: str) -> DemoResult:
+async def result_of(embedded: Node, world: World, warning_id: str, hazard: str, unregistered: int = 0) -> DemoResult:
     """The result of a demo that has ended."""
     async with embedded.platform.database.read() as db:
         figures = await report.coverage(db, warning_id, embedded.platform.clock.now())
@@ -90,6 +95,9 @@ async def result_of(embedded: Node, world: World, warning_id: str, hazard: str) 
             )
         }
         paths = await _examples(db, embedded, warning_id)
+        ctx = await embedded.router.contexts.of(db, warning_id)
+        measured = None if ctx is None else await before_impact.of(db, ctx, unregistered)
+        reached_by = None if ctx is None else await goals(db, ctx, embedded.platform.clock.now())
     accepts = world.sandbox.accepts_per_delivery()
     doubled = sum(1 for one, n in accepts.items() if n > 1 + ambiguous.get(one, 0))
     chosen: DemoFigures = {
@@ -104,11 +112,13 @@ async def result_of(embedded: Node, world: World, warning_id: str, hazard: str) 
         "provider_accepts": sum(accepts.values()),
         "ambiguous": sum(ambiguous.values()),
         "doubled": doubled,
+        "unregistered": unregistered,
+        "before_impact": measured,
     }
     details = DemoDetails(
         Tier(figures["tier"]).word, hazard, figures["state"], figures["doors"], figures["area_left_out"], warning_id
     )
-    return DemoResult(chosen, paths, world.summary(), details)
+    return DemoResult(chosen, paths, world.summary(), details, reached_by)
 
 
 async def _examples(db: Connection, embedded: Node, warning_id: str) -> list[DemoPath]:

@@ -16,6 +16,7 @@ from services.shared.i18n import listed, t, tc, told
 if TYPE_CHECKING:
     from services.channels.pages.channels import ChannelState, ProviderState
     from services.demo_result import ByGroupAndChannel, DemoProgress, DemoResult
+    from services.router.report.before_impact import ImpactFigures
 
 
 NOBODY: ProviderState = {
@@ -81,8 +82,15 @@ class View:
                 doors=d.doors,
             )
         )
+        self._before_impact(result)
         for table in coverage_tables(f):
             self._console.print(table)
+        if f["unregistered"]:
+            said = t(
+                "{n} people live there and are in no register: nobody knows what they heard, and they are in no figure above.",
+                n=f["unregistered"],
+            )
+            self._console.print(said)
         ends = listed(f"{labels.say(labels.ENDED_AS, name)} {n}" for name, n in f["explained_not_closed"].items())
         self._console.print(
             t(
@@ -104,6 +112,55 @@ class View:
                 self._console.print(f"  {line}", highlight=False)
         self._console.print(t("\nA model of people, not a forecast. Send a real warning: see README, `make run`."))
 
+    def _before_impact(self, result: DemoResult) -> None:
+        """What had been done in time stands before everything else; goals by name, met or not."""
+        b, goals = result.figures["before_impact"], result.goals
+        if b is None or goals is None:
+            return
+        self._console.print(before_impact_table(b))
+        if b["worst_group"] is not None:
+            done, of = b["groups"][b["worst_group"]]
+            worst = labels.say(labels.GROUPS, b["worst_group"])
+            self._console.print(t("Worst group: [bold]{group}[/bold], {n} of {all}.", group=worst, n=done, all=of))
+        first, aid = b["first_knock_min"], b["help"]
+        spoken = goals["facilities_spoken_10_min"]
+        moving, houses = b["cannot_leave_moving"], b["facilities_moving"]
+        share = goals["cannot_leave_moving_15_min_before"]["goal"]
+        met = ((moving[0] / moving[1]) if moving[1] else 1.0) >= share
+        if logged := [name for name, n in result.figures["by_channel"].items() if n["logged"]]:
+            only = labels.all_of(labels.CHANNELS, logged)
+            self._console.print(t("[bold]{channels}[/bold]: only written to a log. It reaches nobody.", channels=only))
+        for said, fine in (
+            (t("houses of many spoken with in 10 minutes: {share} %", share=round(100 * spoken["share"])), spoken["met"]),
+            (t("houses of many moving 15 minutes before: {n} of {all}", n=houses[0], all=houses[1]), houses[0] == houses[1]),
+            (t("who cannot leave moving or helped 15 minutes before: {n} of {all}", n=moving[0], all=moving[1]), met),
+            (t("calls for help met: {n} of {all}", n=aid["met"], all=aid["asked"]), aid["unmet"] == 0),
+            (t("knocks after the time to turn back: {n}", n=b["knocks_after_turn_back"]), not b["knocks_after_turn_back"]),
+            (t("people told the opposite by another warning: {n}", n=b["contradictions"]), not b["contradictions"]),
+        ):  # fmt: skip
+            self._console.print(f"  {t('met') if fine else t('NOT MET')}: {said}", highlight=False)
+        if first["p50"] is not None:
+            self._console.print(
+                t("First knock after {p50} minutes, for nine in ten after {p90}.", p50=first["p50"], p90=first["p90"])
+            )
+
+
+def before_impact_table(figures: ImpactFigures) -> Table:
+    """By group, who was closed 15 minutes before the impact and at it."""
+    title = t("Closed before the impact, {lead} minutes after the release", lead=round(figures["lead_min"]))
+    table = Table(t("group"), title=title, title_justify="left")
+    for name in (t("people"), t("15 minutes before"), t("at the impact")):
+        table.add_column(name, justify="right")
+    for name, (done, of) in sorted(figures["groups"].items(), key=lambda one: one[1][0] / one[1][1]):
+        word = t("unregistered, estimated") if name == "unregistered" else labels.say(labels.GROUPS, name)
+        table.add_row(word, str(of), _share(done, of), _share(figures["groups_at_impact"][name][0], of))
+    return table
+
+
+def _share(done: int, of: int) -> str:
+    """In percent where there are enough for it to mean anything."""
+    return f"{100 * done / of:.0f} %" if of >= 30 else t("{n} of {all}", n=done, all=of)
+
 
 def coverage_tables(figures: ByGroupAndChannel) -> list[Table]:
     """By group and by channel, as tables for a terminal."""
@@ -124,8 +181,8 @@ def coverage_tables(figures: ByGroupAndChannel) -> list[Table]:
         )
     channels = Table(t("channel"), title=t("By channel (messages, calls, visits)"), title_justify="left")
     columns = {
-        "planned": t("planned"), "accepted": t("handed over"), "delivered": t("delivered"), "heard": t("heard"),
-        "answered": t("answered"), "failed": t("failed"),
+        "planned": t("planned"), "logged": t("to a log"), "accepted": t("handed over"), "delivered": t("delivered"),
+        "heard": t("heard"), "answered": t("answered"), "failed": t("failed"),
     }  # fmt: skip
     for words in columns.values():
         channels.add_column(words, justify="right")

@@ -63,7 +63,7 @@ RIGHTS: Mapping[str, tuple[str, str, str, str]] = {  # table > of gateway, regis
     "message_part": ("", "", "", "SIUD"),
     "outbox": ("SIUD", "SIUD", "SIUD", "SIUD"),
     "page_key": ("", "SI", "", "SU"),
-    "pager": ("S", "SIUD", "", ""),
+    "pager": ("S", "SIUD", "S", ""),
     "policy_in_force": ("S", "", "SIU", ""),
     "preapproval": ("SIU", "", "S", ""),
     "registry_area": ("S", "SIUD", "S", "S"),

@@ -30,8 +30,8 @@ _CLOCK = ("test_by_the_clock.py", "test_paths.py", "test_steps.py", "test_policy
 TESTS = {  # the nearest first: most mutants end there
     "policy/choosing.py": _PURE,
     "policy/engine.py": (*_PURE, "test_paths.py", "test_by_the_clock.py"),
-    "doors/teams.py": ("test_doors.py", "test_paths.py", *_PURE, "test_by_the_clock.py"),
-    "doors/doors.py": ("test_doors.py", "test_paths.py", *_PURE, "test_by_the_clock.py"),
+    "doors/teams.py": ("test_doors.py", "test_short_lead.py", "test_paths.py", *_PURE, "test_by_the_clock.py"),
+    "doors/doors.py": ("test_doors.py", "test_short_lead.py", "test_paths.py", *_PURE, "test_by_the_clock.py"),
     "cases/cases.py": ("test_cases.py",),
     "callouts/callouts.py": ("test_callouts.py",),
     **dict.fromkeys(("planning/walk.py", "planning/rows.py", "planning/plan.py"), _WALKED),
@@ -125,8 +125,8 @@ MUTANTS = (
     ),
     Mutant(
         "policy/engine.py",
-        "if plan.tier >= Tier.ORANGE else _calm",
-        "if plan.tier >= Tier.BLUE else _calm",
+        "peopled = plan.tier >= Tier.ORANGE",
+        "peopled = plan.tier >= Tier.BLUE",
         "houses are moved in blue",
     ),
     Mutant(
@@ -187,8 +187,8 @@ MUTANTS = (
     Mutant("planning/rows.py", "int(slack // 15) + plan.bucket", "int(slack // 15) - plan.bucket", "basements go last"),
     Mutant(
         "planning/rows.py",
-        '"helper" if helper.outside_zone',
-        '"helper" if not helper.outside_zone',
+        '"helper_in" if not helper.outside_zone',
+        '"helper_in" if helper.outside_zone',
         "helpers sent through the hazard",
     ),
     Mutant(
@@ -262,9 +262,7 @@ MUTANTS = (
         "if not self.begun and policy.door_list.never_reorder_begun",
         "a begun list is reordered",
     ),
-    Mutant(
-        "doors/doors.py", "others[room : room + BATCH]", "others[room + 1 : room + BATCH]", "one left over is not named"
-    ),
+    Mutant("doors/doors.py", "in others[room:] if", "in others[room + 1 :] if", "one left over is not named"),
     Mutant(
         "doors/doors.py",
         "(_rank(r), r.due_at",
@@ -302,15 +300,13 @@ MUTANTS = (
         "night judged once",
     ),
     Mutant("clock/watch.py", "issued.expires - ask for ask", "issued.expires + ask for ask", "asked when it is over"),
-    Mutant(
-        "doors/teams.py", "row.capacity - unvisited - made", "row.capacity - row.assigned", "a place never comes back"
-    ),
-    Mutant("doors/doors.py", "team is None and visit.urgent", "team is None and False", "help waits for room"),
+    Mutant("doors/teams.py", "fits - unvisited, row", "fits - row.assigned, row", "a place never comes back"),
+    Mutant("doors/doors.py", "team is None and _goes_first(row)", "team is None and False", "help waits for room"),
     Mutant(
         "doors/doors.py",
-        "(ranks[p.person_id], p.person_id)",
-        "(-ranks[p.person_id], p.person_id)",
-        "the least urgent is offered",
+        "if now >= ctx.too_late and (late",
+        "if now < ctx.too_late and (late",
+        "given up while there is time",
     ),
     Mutant("cases/cases.py", "HELP_S, HELP_AGAIN_S = 120.0", "HELP_S, HELP_AGAIN_S = 240.0", "help waits four minutes"),
     Mutant(

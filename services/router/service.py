@@ -95,5 +95,5 @@ class RouterService:
 
     async def next_at(self) -> float | None:
         async with self._platform.database.read() as db:
-            times = (await self._deadlines.next_at(db), await self._watch.next_at(db))
+            times = (await self._deadlines.next_at(db), await self._watch.next_at(db), await self._doors.next_at(db))
         return min((t for t in times if t is not None), default=None)

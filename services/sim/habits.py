@@ -1,7 +1,8 @@
 """How people behave in the simulation: figures with their source. A model to try policies in, never a forecast.
 
 Sources: [H] telephone survey of answered calls by kind of caller; [T] surveys of how soon a text is read; [M] Marshall
-Fire 2021, 20 % of warnings confirmed; [B] Bruck and Thomas 2009, waking deaf sleepers; [F] fire-service home visits;
+Fire 2021, 20 % of warnings confirmed; [P] Camp Fire 2018, some 25 to 30 % of Paradise enrolled to be warned, as the Los
+Angeles Times found; [B] Bruck and Thomas 2009, waking deaf sleepers; [F] fire-service home visits;
 [J] judgement, to be argued locally.
 """
 
@@ -13,6 +14,9 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class Habits:
     """Shares are of 0-1, times in seconds of warning time. `_night` holds from 23 to 5, `_day` from 8 to 20."""
+
+    # the register
+    registered: float = 0.30  # of households; the others hear what goes to everybody, and nobody knows of them [P]
 
     # texts
     stale: float = 0.06  # contacts that lead nowhere by now: 7-15 % a year [J], half of it found by verifying

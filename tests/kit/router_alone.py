@@ -145,6 +145,17 @@ class RouterTown:
             )
         await self.at(0, self.clock.now())
 
+    async def set_driver(self, name: str, driver: str) -> None:
+        """Another driver carries a channel."""
+        async with self.platform.database.write() as tx:
+            await tx.execute(sa.update(channel).where(channel.c.channel == name).values(driver=driver))
+
+    async def end(self, name: str) -> None:
+        """The gateway has ended a warning: what it stops is told by a message of its own."""
+        async with self.platform.database.write() as tx:
+            mine = warning_state.c.warning_id == name.ljust(32, "0")
+            await tx.execute(sa.update(warning_state).where(mine).values(state="cancelled", ended_at=self.clock.now()))
+
     async def said(self, where: Sequence[Any], **values: Any) -> None:
         """What channels would write into the ledger, and its hint."""
         async with self.platform.database.write() as tx:

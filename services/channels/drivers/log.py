@@ -6,6 +6,7 @@ import structlog
 
 from services.channels.model.driver import Channel, Outcome, Result, Spec, Tools
 from services.channels.model.outbound import Outbound
+from services.shared.ledger.channels import LOG_DRIVER
 
 log = structlog.get_logger("area_sound")
 
@@ -13,7 +14,7 @@ log = structlog.get_logger("area_sound")
 class Log:
     """One channel for the whole area."""
 
-    name = "log"
+    name = LOG_DRIVER
     channels = (Channel("area_sound", voice=True, links=False),)
     concurrency = 4
 

@@ -46,10 +46,15 @@ class Notices:
         source = f"{lines.drill} {self._authority}" if self._drill else self._authority
         code = one_time_code(self._signer, row.delivery_id) if kind == "one_time_code" else ""
         words = params.get("text", "")  # an officer's own, to who asked
-        text = tidy(pattern.format(source=source, number="", link=link, code=code, hotline=self._hotline, text=words))
+        number = params.get("number", "")
+        text = tidy(
+            pattern.format(source=source, number=number, link=link, code=code, hotline=self._hotline, text=words)
+        )
         text = plain_signs(text)
         spoken = tidy(
-            pattern.format(source=source, number="", link="", code=" ".join(code), hotline=self._hotline, text=words)
+            pattern.format(
+                source=source, number=number, link="", code=" ".join(code), hotline=self._hotline, text=words
+            )
         )
         return Outbound(
             delivery_id=row.delivery_id, warning_id="", channel=row.channel, to=to, text=text, spoken=spoken, subject=source,

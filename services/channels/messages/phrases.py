@@ -23,6 +23,7 @@ class Lines:
     number: str
     whole: str  # {source} {tier} {hazard} {place} {action} {time} {number} {menu}, in the order of every message
     menus: dict[str, dict[Tier, str]]  # instruction > what can be answered; `other` for what is not named
+    house: dict[str, str]  # menu_ and keys_, for whoever is on duty in a house of many; leave, or stay
     longer: str  # instead of a sentence that no message holds
     places_more: str  # {some} of a long list, {rest} more of {all}
     keys: dict[str, str]  # the same for a telephone's keys
@@ -33,9 +34,14 @@ class Lines:
     supporter_inside: str  # to a supporter who is in the danger area too: told, never sent
     supporter_home: str  # to one who lives with the person, where people are asked to leave
     supporter_home_stay: str  # the same, where they are asked anything else
+    supporter_phone: str  # to one outside where nobody may go to the door
     officer: str
+    officer_phone: str  # where nobody may go to the door; {safe} is of `safe`
     official: str  # a call that must be answered, to whoever is responsible for a grid
+    official_phone: str
     superior: str
+    superior_phone: str
+    safe: dict[str, str]  # by instruction, else `other`
     callout: str  # to a volunteer with a {skill}
     callout_video: str
     skills: dict[str, str]
@@ -56,11 +62,11 @@ class Lines:
     started: str
 
 
-STATES = ("draft", "translated", "checked")
 _TO_HELPERS = (
-    "supporter", "supporter_inside", "supporter_home", "supporter_home_stay", "officer", "official", "superior", "callout",
-    "callout_video",
+    "supporter", "supporter_inside", "supporter_home", "supporter_home_stay", "supporter_phone", "officer", "officer_phone",
+    "official", "official_phone", "superior", "superior_phone", "callout", "callout_video",
 )  # fmt: skip
+STATES = ("draft", "translated", "checked")
 _NOT_A_DRILL = re.compile(r"not a drill|不是演[练习]", re.IGNORECASE)
 FILE = "lines.yaml"
 
@@ -91,7 +97,7 @@ def findings() -> Iterator[str]:
     for language, lines in LINES.items():
         if lines.state not in STATES:
             yield f"lines.yaml, {language}: state: use {', '.join(STATES)}"
-        for name in ("menus", "keys", "doing", "endings", "notices", "thanks", "extras", "skills"):
+        for name in ("menus", "keys", "doing", "endings", "notices", "thanks", "extras", "skills", "safe", "house"):
             for key in sorted(getattr(english, name).keys() ^ getattr(lines, name).keys()):
                 yield f"lines.yaml, {language}, {name}: {key} is not in every language; add it"
         for name in _TO_HELPERS:

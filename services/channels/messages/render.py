@@ -146,9 +146,13 @@ def _rendered(facts: MessageFacts, wanted: str) -> Rendered:
         called = lines.callout_video if facts.by_video else lines.callout
         return _helper(facts, part, called, language, lines.skills.get(facts.skill, facts.skill))
     if facts.kind is DeliveryKind.OFFICIAL:
-        return _helper(facts, part, lines.superior if facts.form == "official_above" else lines.official, language)
+        pattern = {
+            "official_above": lines.superior, "official_phone": lines.official_phone,
+            "official_above_phone": lines.superior_phone,
+        }.get(facts.form)  # fmt: skip
+        return _helper(facts, part, pattern or lines.official, language)
     if facts.addressee == "worker":
-        return _helper(facts, part, lines.officer, language)
+        return _helper(facts, part, lines.officer_phone if facts.form == "officer_phone" else lines.officer, language)
     return _warning(facts, part, frame_for(language), language)
 
 
@@ -156,7 +160,8 @@ def _warning(facts: MessageFacts, part: Mapping[str, str], frame: Frame, languag
     """To the person, the house or the area."""
     form, *extras = facts.form.split("+")
     instruction = str(facts.parts.get("instruction", ""))
-    menu = frame.menu(facts.tier, instruction)
+    house = _house(facts, frame, instruction, language) if facts.addressee == "facility" else {}
+    menu = house.get("menu") or frame.menu(facts.tier, instruction)
     by_link = bool(facts.link) and not facts.sms
     if by_link:
         menu = ""  # nobody reads what is written back to it
@@ -167,6 +172,7 @@ def _warning(facts: MessageFacts, part: Mapping[str, str], frame: Frame, languag
     if instruction not in TO_GO:
         extras = [{"moved_of_headcount": "all_safe"}.get(e, e) for e in extras if e not in _TO_LEAVE[:2]]
     more = " ".join(frame.extras[e].format(link="") for e in extras if e in frame.extras and e != "sign_video")
+    aloud = f"{more} {house.get('keys', '')}".strip()
     own, _ = _of_set(facts, part, language, form)
     said = _said(facts, part)
     if form == "crawl":
@@ -194,7 +200,15 @@ def _warning(facts: MessageFacts, part: Mapping[str, str], frame: Frame, languag
         text += f"\n\n{here}\n{frame.check} {facts.hotline}" if here else f"\n\n{frame.check} {facts.hotline}"
         if not facts.link_apart and frame.not_yours:
             text += f"\n{frame.not_yours.format(hotline=facts.hotline)}"
-    return Rendered(text, _aloud(facts, part, language, said, more), _subject(part, frame), language)
+    return Rendered(text, _aloud(facts, part, language, said, aloud), _subject(part, frame), language)
+
+
+def _house(facts: MessageFacts, frame: Frame, instruction: str, language: str) -> Mapping[str, str]:
+    """How a house of many answers: for all in it, by what people are asked to do; as anybody does in a language not ours."""
+    if facts.tier < Tier.ORANGE or base_of(language) not in LANGUAGES:
+        return {"keys": of_instruction(frame.keys, instruction)}
+    own, what = lines_for(language).house, "leave" if instruction in TO_GO else "stay"
+    return {"menu": own[f"menu_{what}"], "keys": own[f"keys_{what}"]}
 
 
 def _said(facts: MessageFacts, part: Mapping[str, str]) -> str:
@@ -303,16 +317,18 @@ def gives_way(ours: str, theirs: str, language: str) -> str:
 def _to_supporter(facts: MessageFacts, lines: Lines) -> str:
     """By where they are: in the same home they take the person along, or do with them what is asked."""
     if facts.form == "helper_home":
-        return lines.supporter_home if facts.parts.get("asked") == "evacuate" else lines.supporter_home_stay
-    return lines.supporter_inside if facts.form == "helper_in" else lines.supporter
+        return lines.supporter_home if facts.parts.get("instruction") in TO_GO else lines.supporter_home_stay
+    return {"helper_in": lines.supporter_inside, "helper_phone": lines.supporter_phone}.get(facts.form, lines.supporter)
 
 
 def _helper(facts: MessageFacts, part: Mapping[str, str], pattern: str, language: str, skill: str = "") -> Rendered:
     frame = frame_for(language)
+    safe = of_instruction(lines_for(language).safe, str(facts.parts.get("instruction", "")))
     text = filled(
         pattern, source=named(part["source"], _NAME), tier=part["tier"], hazard=named(_hazard(part), SUBJECT),
         place=named(places(part["place"], _PLACE, frame.places_more), LONG_PLACE), who=facts.about, ref=facts.ref,
         number=facts.number, link=facts.link, where=named(facts.about_place, _PLACE), skill=skill,
+        safe=safe,
     )  # fmt: skip
     spoken = re.sub(r"https?://\S+", "", text)
     subject = filled("{tier}: {hazard}", tier=part["tier"], hazard=_hazard(part))

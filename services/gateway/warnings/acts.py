@@ -79,6 +79,22 @@ async def say_doors(tx: Connection, who: Who, warning_id: str, word: str) -> Non
     await trail.record(tx, who.label, "doors", warning_id, f"{who.label}: {word}")
 
 
+async def barred_by(tx: Connection, row: store.StoredWarning, now: float) -> tuple[str, ...]:
+    """What whoever lets a warning out is told where another one forbids doors in a part of its area."""
+    if row.state_ending:
+        return ()
+    others = await neighbours(tx, row.state_chain_id, row.area, row.geocodes, now)
+    numbers = ", ".join(one.number for one in others if one.forbids_doors)
+    if not numbers:
+        return ()
+    return (
+        english(
+            "nobody is sent to doors in the area of No. {numbers}, which forbids it: the fire service has those names",
+            numbers=numbers,
+        ),
+    )
+
+
 class Acts:
     """Preview, release, cancel."""
 
@@ -168,7 +184,8 @@ class Acts:
                 tx, who.label, "decide_tier", warning_id, reason or row.sense["tier_reason"], {"tier": tier.word}
             )
         await settled(tx, warning_id)
-        taken = Taken(warning_id, await self.releases.release(tx, who, warning_id, decided), decided)
+        notes = await barred_by(tx, row, self._platform.clock.now())
+        taken = Taken(warning_id, await self.releases.release(tx, who, warning_id, decided), decided, notes)
         if by is not None:
             await self.preapprovals.used(tx, who, row, by)
         return taken

@@ -18,7 +18,7 @@ from services.gateway.intake.chains import UNHEARD, Standing, known_of, remember
 from services.gateway.intake.incoming import Incoming, without_links
 from services.gateway.intake.trust import Pins, judge
 from services.gateway.store import StoredWarning
-from services.gateway.warnings.acts import Acts, Taken, as_it_is, say_doors
+from services.gateway.warnings.acts import Acts, Taken, as_it_is, barred_by, say_doors
 from services.gateway.warnings.brake import brake
 from services.gateway.warnings.pace import too_many
 from services.gateway.warnings.short_numbers import free_number
@@ -230,6 +230,7 @@ class Admission:
         if state == "active":
             if tier is None:
                 raise Conflict("the tier is not decided yet", field="tier")
+            notes += await barred_by(tx, row, now)
             state = await self._acts.releases.release(tx, who, incoming.warning_id, tier)
         else:
             if (

@@ -76,7 +76,8 @@ class WarningLine(TypedDict):
 
 
 class OverlapShown(TypedDict):
-    """Another warning in force in the same place; `contradicts`: people there are told the opposite."""
+    """Another warning in force in the same place; `contradicts`: people there are told the opposite; `forbids_doors`: nobody
+    is sent to a door there, for this warning either."""
 
     warning_id: str
     authority: str
@@ -84,6 +85,7 @@ class OverlapShown(TypedDict):
     tier: str
     instruction: str
     contradicts: bool
+    forbids_doors: bool
 
 
 class WarningShown(TypedDict):
@@ -244,6 +246,7 @@ class WarningsApi:
                         "tier": Tier(o.tier).word,
                         "instruction": o.instruction,
                         "contradicts": contradicts(instruction, row.state_ending, o),
+                        "forbids_doors": o.forbids_doors,
                     }
                     for o in others
                 ],

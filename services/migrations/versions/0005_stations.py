@@ -1,4 +1,4 @@
-"""Adds an area message's outcome at each operator, broadcaster and group, and an index of people without a team."""
+"""Adds an area message's outcome at each operator, broadcaster and group."""
 
 from __future__ import annotations
 
@@ -25,12 +25,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("delivery_id", "name", name=op.f("pk_channels_station")),
     )
-    where = sa.text("ending IN ('no_capacity')")
-    op.create_index(
-        "ix_router_path_no_capacity", "router_path", ["warning_id"], sqlite_where=where, postgresql_where=where
-    )
 
 
 def downgrade() -> None:
-    op.drop_index("ix_router_path_no_capacity", "router_path")
     op.drop_table("channels_station")

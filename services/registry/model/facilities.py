@@ -30,6 +30,7 @@ FacilityKind = Literal[
     "custody",
     "boat",
 ]
+MOVED_BY_THEIR_OWN = ("custody", "boat")  # the flag is the kind: no liaison team unlocks a cell or boards a boat
 Role = Literal[
     "emergency_info_officer",
     "grid_officer",
@@ -113,7 +114,7 @@ class AreaIn(Given):
 
 
 def facility_profile(facility: FacilityIn, local: tuple[str, ...]) -> Profile:
-    """A facility is always high support and cannot leave by itself."""
+    """A facility is always high support and cannot leave by itself; `_house_flags` says what else a policy may know of it."""
     order = {"duty_phone_1": 0, "duty_phone_2": 1, "sms": 2}
     channels, left_out = channels_of(sorted(facility.contacts, key=lambda c: (order.get(c.kind, 9), c.order)))
     return keyed(
@@ -121,13 +122,27 @@ def facility_profile(facility: FacilityIn, local: tuple[str, ...]) -> Profile:
             key="",
             kind="facility",
             groups=("facility",),
-            flags=("cannot_leave", "high_support"),
+            flags=tuple(sorted(("cannot_leave", "high_support", *_house_flags(facility)))),
             language=languages.together(facility.languages) or local[0],
             channels=channels,
             left_out=left_out,
             unverified=unverified_of(facility.contacts),
         )
     )
+
+
+def _house_flags(facility: FacilityIn) -> list[str]:
+    """Whether nobody is there by day or by night, and whether its own service must move it.
+
+    Empty is only what somebody has said to be: nought heads for one half of the day, some for the other, and no count of
+    today that says otherwise. What was never said is no nought.
+    """
+    found: list[str] = [facility.kind] if facility.kind in MOVED_BY_THEIR_OWN else []
+    said, heads = facility.model_fields_set, (facility.headcount_day, facility.headcount_night)
+    if {"headcount_day", "headcount_night"} <= said and facility.occupancy is None:
+        found += ["empty_by_night"] if heads[0] and not heads[1] else []
+        found += ["empty_by_day"] if heads[1] and not heads[0] else []
+    return found
 
 
 def on_shift(shift: str, minute: int) -> bool:

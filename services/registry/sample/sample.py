@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from services.registry.geo.areas import Shape
 from services.registry.importing.report import ImportReport
@@ -79,6 +79,20 @@ def mint(
         )
     texts = [area_geojson] if area_geojson else [one.geojson for one in areas]
     return _Mint(Shape.from_geojson(*texts), seed, year).community(people, areas)
+
+
+def registered(community: Community, share: float, seed: int) -> Community:
+    """The part of a community that is in the register: so large a share of its households, and all houses of many.
+
+    Chosen by the seed alone; who lives in a house of many is in the register by it, and officers are there for everybody.
+    """
+    houses = {one.facility_id for one in community.facilities}
+    homes = sorted(
+        {p.household_id for p in community.people if p.household_id not in houses},
+        key=lambda home: id_of("registered", seed, home),
+    )
+    kept = houses | set(homes[: round(share * len(homes))])
+    return replace(community, people=[p for p in community.people if p.household_id in kept])
 
 
 async def import_community(

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 import structlog
 from msgspec.structs import replace
 
-from services.router.planning.notices import duty_officers, notice
+from services.router.planning.notices import ASKED_AT_MOST, OnDuty, on_duty
 from services.router.planning.plan import TAKEN_BACK, WarningContext
 from services.router.policy.vocabulary import FIRE_SERVICE
 from services.router.store import tables
@@ -34,6 +34,7 @@ from services.shared.ledger.kinds import DeliveryKind
 from services.shared.ledger.tables import DOOR_DRIVER, Delivery, delivery
 from services.shared.ledger.warnings import warning_state
 from services.shared.messages import NoticeRequested
+from services.shared.powers.power import Power
 
 log = structlog.get_logger("router")
 HELP_S, HELP_AGAIN_S = 120.0, 180.0
@@ -273,19 +274,25 @@ def _wait(c: CaseRow) -> float:
 async def _tell(
     tx: Connection, ctx: WarningContext, kind: str, late: Sequence[CaseRow], now: float, plane: str
 ) -> None:
-    """The duty officer first; from the second time on whoever stands above too, and by call as well."""
-    workers = duty_officers(ctx.workers)
+    """The duty officer first; from the second time on whoever stands above too, and by call as well.
+
+    Where nobody on shift has the skill, the desk is paged. Only where nobody there can be, some officers in the field are told:
+    a call for help that nobody hears of is worse than a pair that stops to read.
+    """
+    asked = await on_duty(tx, ctx, Power.HANDLE)
+    workers = list(asked.officers)
     again = max(c.told for c in late) > 0
     if again:
         above = [w for w in ctx.workers if "superior" in w.skills]
         workers += [w for w in above if w.worker_id not in {w.worker_id for w in workers}]
+    if not workers and not asked.paged:
+        workers = sorted(ctx.workers, key=lambda w: w.worker_id)[:ASKED_AT_MOST]
     made: list[NoticeRequested] = []
-    for worker in workers:
-        for voice in (False, True) if again else (False,):
-            found = notice(ctx, worker, f"case_{kind}", plane, f"{now}", voice=voice)
-            if found is not None:
-                # of no warning: it must be told also when the warning is over
-                made.append(replace(found, warning_id="", expires=now + 3600.0))
+    for voice in (False, True) if again else (False,):
+        of = OnDuty(workers, [] if voice else asked.paged)
+        made += of.notices(ctx, f"case_{kind}", plane, f"{now}", voice=voice, expires=now + 3600.0)
+    # of no warning: it must be told also when the warning is over
+    made = [replace(one, warning_id="", expires=now + 3600.0) for one in made]
     made = [replace(m, params={**m.params, "about": ctx.issued.warning_id}) for m in made]
     await publish(tx, made)
     told = sorted({m.addressee_id for m in made})

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from services.router.cases import cases, help_alarm
 from services.router.planning import reaches_nobody
 from services.router.planning.contexts import Contexts
-from services.router.planning.notices import duty_officers, notice
+from services.router.planning.notices import OnDuty, on_duty
 from services.router.planning.plan import WarningContext
 from services.router.store import tables
 from services.shared import alarms
@@ -24,6 +24,7 @@ from services.shared.bus.outbox import publish
 from services.shared.clock import wall
 from services.shared.database.engine import Connection
 from services.shared.ledger.warnings import warning_state
+from services.shared.powers.power import Power
 from services.shared.service import Platform
 from services.shared.tiers import Tier
 
@@ -91,12 +92,13 @@ class AlarmWord:
         kind = alarms.kind_of(one.name)
         word = f"alarm_{kind}" if kind in OWN_WORDS else "alarm"
         about, plane = f"{one.name}@{one.since:.3f}", self._platform.settings.plane
-        officers = duty_officers(ctx.workers)
-        made = [notice(ctx, who, word, plane, about, voice=voice) for who in officers for voice in (False, True)]
-        # of no warning: it is told whatever becomes of that one
         expires = self._platform.clock.now() + 3600.0
-        wanted = [replace(request, warning_id="", expires=expires) for request in made if request is not None]
         async with self._platform.database.write() as tx:
+            asked = await on_duty(tx, ctx, Power.HANDLE)
+            made = asked.notices(ctx, word, plane, about, expires=expires)
+            made += OnDuty(asked.officers, []).notices(ctx, word, plane, about, voice=True, expires=expires)
+            # of no warning: it is told whatever becomes of that one
+            wanted = [replace(request, warning_id="", expires=expires) for request in made]
             if not await alarms.told(tx, one.name):
                 return
             await publish(tx, wanted)

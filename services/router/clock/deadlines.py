@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -12,9 +12,10 @@ import structlog
 
 from services.router.cases import cases
 from services.router.clock.reactions import final, react
+from services.router.planning import elsewhere
 from services.router.planning.contexts import Contexts
 from services.router.planning.fatigue import overtaken
-from services.router.planning.paths import end, put, step_time
+from services.router.planning.paths import close_with_house, end, put, step_time
 from services.router.planning.plan import EMERGENCY_S, Person, WarningContext
 from services.router.planning.rows import door
 from services.router.planning.walk import done, walk
@@ -22,15 +23,17 @@ from services.router.policy.rules import PathPlan
 from services.router.policy.vocabulary import FIRE_SERVICE
 from services.router.store import tables
 from services.shared.database import locks
+from services.shared.database.batches import one_of
 from services.shared.database.engine import Connection
 from services.shared.database.rows import rows_of
 from services.shared.errors import Fault
 from services.shared.fault_points import fault_at
 from services.shared.ledger.deliveries import NewDelivery, Planned
-from services.shared.ledger.evidence import Answer
+from services.shared.ledger.evidence import Answer, Evidence
 from services.shared.ledger.moves import move
 from services.shared.ledger.states import SendState
 from services.shared.ledger.tally import Deltas
+from services.shared.messages import Profile
 from services.shared.service import Platform
 from services.shared.tiers import Tier
 
@@ -40,6 +43,7 @@ GRACE_S = {Tier.BLUE: 0.0, Tier.YELLOW: 0.0, Tier.ORANGE: 600.0, Tier.RED: 600.0
 HAND_OVER_S = (
     3600.0  # an escalation that ends `closed` leaves the fire service so long before a name on its list is an end
 )
+HOUSE_S = 300.0  # until it is looked again whether all of a house are out, for somebody who lives there
 LOOK_AGAIN_S = 900.0  # at a path that waits for the wave to be over
 
 
@@ -89,9 +93,12 @@ class Deadlines:
         deltas = Deltas(warning_id)
         rows: list[NewDelivery] = []
         held = [p for p in paths if p.next_step == 0 and p.next_at is not None and p.next_at <= now]
+        houses = await _houses(tx, warning_id, paths, profiles)
+        barred = await elsewhere.barred(tx, warning_id, people, now)
         late = await overtaken(tx, self._contexts, ctx, held, profiles) if held else {}
         retry: list[str] = []
         give_up: list[str] = []
+        moved_up: list[str] = []
         calls: list[tuple[str, float, list[Planned], str]] = []  # for help, of whom: cases come after deliveries
         for path in paths:
             who = Person(
@@ -102,18 +109,25 @@ class Deadlines:
                 path.answer,
                 path.help_at,
                 ctx.start(profiles[path.profile_key]),
+                barred.get(path.person_id, ""),
+                path.household_id in houses,
             )
             before = len(who.deliveries)
             if path.person_id in late:
                 await end(tx, deltas, path, "superseded", late[path.person_id], now)
                 continue
             try:
-                await self._one(tx, ctx, path, who, deltas, retry, give_up, calls, now)
+                house = houses.get(path.household_id) if who.lives_in_house else None
+                await self._one(tx, ctx, path, who, house, deltas, retry, give_up, moved_up, calls, now)
             except (Fault, LookupError, ValueError, TypeError) as problem:
                 await self._set_aside(tx, path, problem, now)
                 continue
             rows += [one for one in who.deliveries[before:] if isinstance(one, NewDelivery)]
         await put(tx, ctx, rows, deltas, {p.person_id: p.profile_key for p in paths}, self._platform.settings.plane)
+        why = "moved up: asked for help"
+        await move(tx, sorted(moved_up), SendState.SUPPRESSED, at=now, only=(SendState.PENDING, SendState.RETRY),
+                   state_reason=why)  # fmt: skip
+        await move(tx, sorted(moved_up), SendState.SUPERSEDED, at=now, only=(SendState.ACCEPTED,), state_reason=why)
         await move(tx, sorted(retry), SendState.RETRY, at=now, only=(SendState.UNKNOWN,), due_at=now,
                    state_reason="unknown: sent once more")  # fmt: skip
         await move(tx, sorted(give_up), SendState.UNCONFIRMED, at=now, only=(SendState.UNKNOWN,),
@@ -139,9 +153,11 @@ class Deadlines:
         ctx: WarningContext,
         path: tables.Path,
         who: Person,
+        house: tables.Path | None,
         deltas: Deltas,
         retry: list[str],
         give_up: list[str],
+        moved_up: list[str],
         calls: list[tuple[str, float, list[Planned], str]],
         now: float,
     ) -> None:
@@ -150,6 +166,7 @@ class Deadlines:
         if react_at is not None and react_at <= now:
             found = react(ctx, who, plan, now)
             retry += found.retry
+            moved_up += found.moved_up
             give_up += found.give_up
             if found.open_case and any(d.answer == Answer.HELP for d in who.deliveries):
                 # a call that was carried over from what this replaced has its case there
@@ -163,13 +180,19 @@ class Deadlines:
         while next_at is not None and next_at <= now:
             steps = ctx.escalation(who.profile, plan)
             if index >= len(steps):
+                if house is not None and not who.standing_visits() and who.help_at is None:
+                    if house.ending == "closed":
+                        await close_with_house(tx, deltas, path, now)
+                        return
+                    next_at = now + HOUSE_S
+                    break
                 ending = final(ctx, who, plan)
                 if ending is not None:
                     await end(tx, deltas, path, *ending, now)
                     return
                 next_at = None  # a door is open: what the officer finds moves the path
-                if ctx.waits_for_door_check and not who.standing_visits():
-                    next_at = await self._after_the_wave(tx, ctx, path, who, plan, deltas, now)
+                if (ctx.waits_for_door_check or who.was_barred()) and not who.standing_visits():
+                    next_at = await self._when_people_may_go(tx, ctx, path, who, plan, deltas, now)
                 break
             step = steps[index]
             walk(ctx, who, ctx.plan(who.profile, next_at), step, now)  # day or night by the step's own time
@@ -183,12 +206,16 @@ class Deadlines:
         await tx.execute(_WALKED, {"w": path.warning_id, "p": path.person_id, **moved})
 
     @staticmethod
-    async def _after_the_wave(
+    async def _when_people_may_go(
         tx: Connection, ctx: WarningContext, path: tables.Path, who: Person, plan: PathPlan, deltas: Deltas, now: float
     ) -> float | None:
-        """Doors that were forbidden are checked once the impact is over and the commander has said so; else handed over."""
-        if ctx.door_where(plan) == "door":
-            rows = door(ctx, who, plan, "door check after the impact", now, "after_impact")
+        """Doors that were forbidden are knocked at once people may go, else handed over.
+
+        They may go when the impact is over and the commander has said so, or when the other warning that forbade it has ended.
+        """
+        if not ctx.nobody_goes(plan, who):
+            why = "the other warning has ended" if who.was_barred() else "door check after the impact"
+            rows = door(ctx, who, plan, why, now, "after_impact")
             who.deliveries += rows
             return None
         if now < ctx.issued.released + EMERGENCY_S:
@@ -201,6 +228,19 @@ class Deadlines:
     async def next_at(self, db: Connection) -> float | None:
         """The earliest step or reaction of any open path."""
         return min((await _earliest(db)).values(), default=None)
+
+
+async def _houses(
+    tx: Connection, warning_id: str, paths: Sequence[tables.Path], profiles: Mapping[str, Profile]
+) -> dict[str, tables.Path]:
+    """The houses of many these people live in, of those that have been spoken with, by id."""
+    theirs = [(p, profiles[p.profile_key]) for p in paths]
+    houses = {p.household_id for p, who in theirs if who.kind == "resident" and "facility" in who.groups}
+    if not houses:
+        return {}
+    mine = (tables.path.c.warning_id == warning_id, one_of(tables.path.c.person_id, sorted(houses)))
+    found = await rows_of(tx, tables.Path, sa.select(tables.path).where(*mine))
+    return {house.person_id: house for house in found if house.evidence >= Evidence.HEARD or house.answer}
 
 
 _WALKED = (

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from services.router.callouts import callouts
 from services.router.cases import carry_over, cases
 from services.router.clock.fold import Folded, Known, fold
-from services.router.planning.paths import drop_unsent, end, reopen
+from services.router.planning.paths import drop_calls, drop_unsent, end, reopen
 from services.router.policy.engine import Policy
 from services.router.store import tables, tally
 from services.shared.database import locks
@@ -74,6 +74,7 @@ async def record(tx: Connection, policy: Policy, warning_id: str, ids: Sequence[
     # locks of what is done for all of them come after those of their paths
     closed = [one.path.person_id for one in folded if one.closes]
     await drop_unsent(tx, warning_id, closed, "path closed", now)
+    await drop_calls(tx, warning_id, [one.path.person_id for one in folded if one.answered and not one.closes], now)
     await _pass_on_help(tx, warning_id, folded, now)
     await cases.met(tx, warning_id, closed, now)
     await cases.questions(tx, warning_id, ids, {row.delivery_id: row for row in rows})

@@ -39,6 +39,7 @@ class Folded(NamedTuple):
     unsaid: bool  # what had closed it was taken back at the door
     reopens: bool
     react_at: float | None
+    answered: bool  # they have said something themselves
 
     @property
     def closes(self) -> bool:
@@ -94,6 +95,7 @@ def fold(policy: Policy, known: Known, person_id: str, now: float) -> Folded:
         unsaid=unsaid,
         reopens=reopens,
         react_at=now if reacts else None if closing is not None else path.react_at,
+        answered=any(a.by == "person" for a, _ in said),
     )
 
 
@@ -152,7 +154,8 @@ def _judge(
     closing = None
     shown: tuple[str, str] | None = None
     help_at = None if any(answer.answer == Answer.HELP for answer, _ in said) else carried_at
-    for answer, d in said:
+    for given, d in said:
+        answer = _of_house(given) if profile.kind == "facility" else given
         if answer.answer == Answer.HELP:
             help_at = answer.at if help_at is None else help_at
             closing = None
@@ -170,6 +173,15 @@ def _judge(
     if closing is not None:
         shown = (closing.answer, closing.by)
     return closing, shown, help_at
+
+
+def _of_house(said: Logged) -> Logged:
+    """What a key means that whoever is on duty in a house of many presses for all in it.
+
+    1 is "we are moving", or "all are inside" where people stay in; 3 is "all are out". 2 is help, as for everybody.
+    """
+    means = {Answer.LEAVING: Answer.MOVING, Answer.NOT_THERE: Answer.SAFE}.get(Answer(said.answer))
+    return said if means is None else said._replace(answer=means)
 
 
 def _wants_reaction(deliveries: Sequence[Delivery], said: Sequence[tuple[Logged, Delivery]]) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from services.router.cases import cases
+from services.router.planning import elsewhere
 from services.router.planning.notices import notice
 from services.router.planning.paths import publish_due
 from services.router.planning.paths import put as put_rows
@@ -147,6 +148,7 @@ def _row(
     return NewDelivery.official(
         id_of(ctx.issued.warning_id, "official", worker.worker_id, about, channel, n), ctx.issued, worker, contact,
         about_id=about, channel=channel, driver=ctx.drivers[channel], reason=reason, due_at=now, try_no=n,
+        by_phone=ctx.phone_only,
     )  # fmt: skip
 
 
@@ -175,15 +177,17 @@ async def _grid_to_others(tx: Connection, ctx: WarningContext, silent: WorkerEnt
     paths = (await tx.execute(sa.select(tables.path).where(*about).order_by(tables.path.c.person_id))).all()
     profiles = await tables.profiles_of(tx, {p.profile_key for p in paths})
     ledger = await tables.deliveries_of(tx, warning_id, [p.person_id for p in paths])
+    barred = await elsewhere.barred(tx, warning_id, [p.person_id for p in paths], now)
     deltas = Deltas(warning_id)
     new: list[NewDelivery] = []
     for path in paths:
         profile = profiles[path.profile_key]
-        who = Person(tables.decode_person(path.entry), profile, list[Planned](ledger[path.person_id]))
+        deliveries = list[Planned](ledger[path.person_id])
+        who = Person(tables.decode_person(path.entry), profile, deliveries, barred=barred.get(path.person_id, ""))
         new += door(ctx, who, ctx.plan(profile, now), reason, now, "official.door", urgent=path.help_at is not None)
     await put_rows(tx, ctx, new, deltas, {p.person_id: p.profile_key for p in paths}, plane)
     await cases.taken_back(tx, warning_id, people, now, reason)
     await deltas.add(tx)
     near = [w for w in others if set(w.grids) & set(silent.grids)] or others
-    told = [notice(ctx, w, "go_to_grid", plane, silent.worker_id) for w in near[:1]]
+    told = [notice(ctx, w, "go_to_grid", plane, silent.worker_id) for w in near[:1] if not ctx.phone_only]
     await publish(tx, [one for one in told if one is not None])

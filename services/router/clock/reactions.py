@@ -7,14 +7,15 @@ from dataclasses import dataclass, field, replace
 from services.router.planning.plan import Person, WarningContext
 from services.router.planning.rows import another, door, fire_list, knock_again, officer
 from services.router.policy.rules import PathPlan
-from services.router.policy.vocabulary import OFFICER, SUPPORTER
+from services.router.policy.vocabulary import EMPTY_NOW, OFFICER, SUPPORTER
 from services.shared.ledger.deliveries import NewDelivery, Planned
 from services.shared.ledger.evidence import Answer
 from services.shared.ledger.kinds import DeliveryKind
+from services.shared.ledger.params import Visit
 from services.shared.ledger.states import GONE, NO_VOLUNTEER, STOPPED, SendState
+from services.shared.ledger.tables import Delivery
 from services.shared.tiers import Tier
 
-HELP_AT_DOOR_S = 5400.0  # after this long the rescue service, which has the name since the first minute, is on its own
 UNKNOWN_GIVES_UP_S = 600.0
 FELL_OUT = {
     STOPPED: "the number said STOP", NO_VOLUNTEER: "no sign volunteer could call",
@@ -30,6 +31,7 @@ class Reaction:
     retry: list[str] = field(default_factory=list)
     give_up: list[str] = field(default_factory=list)
     ending: tuple[str, str] | None = None
+    moved_up: list[str] = field(default_factory=list)  # visits that a call for help takes the place of
     open_case: bool = False
     again_at: float | None = None
 
@@ -45,6 +47,8 @@ def react(ctx: WarningContext, person: Person, plan: PathPlan, now: float) -> Re
     _help(ctx, person, plan, now, found)
     _helper_cannot_reach(ctx, person, plan, now, found)
     _door(ctx, person, plan, now, found)
+    if person.help_at is not None:
+        found.ending = None  # an empty or a closed door is no end of a call for help: the rescue service has the name
     person.deliveries += found.rows
     return found
 
@@ -98,19 +102,33 @@ def _fell_out(ctx: WarningContext, person: Person, plan: PathPlan, now: float, f
 
 
 def _help(ctx: WarningContext, person: Person, plan: PathPlan, now: float, found: Reaction) -> None:
-    """Help opens a case and the door, for everybody: whoever asks is a resident in need from that moment."""
+    """Help opens a case and the door, for everybody: whoever asks is a resident in need from that moment.
+
+    A visit that stands on a list or waits in rank is moved up: a new one takes its place, which the nearest team is told of.
+    Nothing but an answer, or a person who closes the case, ends the path of somebody who has asked.
+    """
     if person.help_at is None:
         return
     found.open_case = True
-    if plan.door_applies:
-        found.rows += door(ctx, person, plan, "asked for help", now, "help", urgent=True, since=person.help_at)
-    else:  # we know no address of theirs: the fire service has ways to find a phone
-        found.rows += fire_list(ctx, person, replace(plan, door_applies=True), "asked for help", now, "help")
-    if not person.standing_visits() and not any(row.kind is DeliveryKind.VISIT for row in found.rows):
-        if now >= person.help_at + HELP_AT_DOOR_S:
-            found.ending = ("handed_to_rescue", "asked for help; name on the fire service's list")
-        else:
-            found.later(person.help_at + HELP_AT_DOOR_S)
+    in_need = replace(plan, door_applies=True)
+    for n, d in enumerate(person.deliveries):
+        if _can_be_moved_up(d) and not ctx.nobody_goes(in_need, person):
+            found.moved_up.append(d.delivery_id)
+            person.deliveries[n] = _superseded(d)
+    found.rows += door(ctx, person, in_need, "asked for help", now, "help", urgent=True, since=person.help_at)
+    if not plan.door_applies or now >= ctx.too_late:
+        # a home the register may know little of, or one no team may get to any more: rescue has ways to find a phone
+        found.rows += fire_list(ctx, person, in_need, "asked for help", now, "help")
+
+
+def _can_be_moved_up(d: Planned) -> bool:
+    """A visit that nobody has made and that is no call for help yet."""
+    waits = d.kind == DeliveryKind.VISIT and not d.answer and d.send_state in ("pending", "retry", "accepted")
+    return waits and isinstance(d.params, Visit) and not d.params.urgent
+
+
+def _superseded(d: Planned) -> Planned:
+    return d._replace(send_state=SendState.SUPERSEDED) if isinstance(d, Delivery) else d
 
 
 def _helper_cannot_reach(ctx: WarningContext, person: Person, plan: PathPlan, now: float, found: Reaction) -> None:
@@ -131,10 +149,6 @@ def _door(ctx: WarningContext, person: Person, plan: PathPlan, now: float, found
     first = sum(1 for d in visits if d.answer == answer) == 1  # an empty house, then a refusal, is one refusal
     if answer == Answer.HELP:
         found.rows += fire_list(ctx, person, plan, "help needed at the door", now, "door.help")
-        if now >= at + HELP_AT_DOOR_S:
-            found.ending = ("handed_to_rescue", "help needed at the door")
-        else:
-            found.later(at + HELP_AT_DOOR_S)
     elif answer == Answer.NO_ANSWER and first:
         found.rows += knock_again(ctx, person, plan, "no answer at the first visit", again)
     elif answer == Answer.NO_ANSWER:
@@ -152,9 +166,13 @@ def _door(ctx: WarningContext, person: Person, plan: PathPlan, now: float, found
 def final(ctx: WarningContext, person: Person, plan: PathPlan) -> tuple[str, str] | None:
     """The ending when the last step has been walked and nothing closed the path; None where it stays open.
 
-    A resident in orange and red stays open while a door is; there is no ending by the clock.
+    A resident in orange and red stays open while a door is; there is no ending by the clock. A call for help never ends so.
     """
     rule = ctx.policy.tiers[plan.tier]
+    if person.help_at is not None:
+        return None
+    if EMPTY_NOW in plan.facts:
+        return "sent", "nobody is in the house at this hour; its lines were told"
     if rule.end == "sent":
         return "sent", f"{plan.tier.word} ends with sending"
     if not plan.door_applies:
@@ -169,7 +187,8 @@ def final(ctx: WarningContext, person: Person, plan: PathPlan) -> tuple[str, str
         )
     if waiting_for_door(person):
         return None
-    if ctx.waits_for_door_check and ctx.doors != "unsafe" and not person.standing_visits():
+    may_go_later = ctx.waits_for_door_check or person.was_barred()
+    if may_go_later and ctx.doors != "unsafe" and not person.standing_visits():
         return None
     if person.on_fire_list():
         for ending, holds, reason in (

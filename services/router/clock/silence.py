@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from services.router.planning import area
+from services.router.planning import area, elsewhere
 from services.router.planning.paths import put as put_rows
 from services.router.planning.plan import TAKEN_BACK, Person, WarningContext
 from services.router.planning.rows import door
@@ -113,13 +113,21 @@ async def _doors_now(tx: Connection, ctx: WarningContext, zone: str, now: float,
     ).all()
     for part in chunks(list(paths), 500):
         profiles = await tables.profiles_of(tx, {p.profile_key for p in part})
-        ledger = await tables.deliveries_of(tx, ctx.issued.warning_id, [p.person_id for p in part])
+        ids = [p.person_id for p in part]
+        ledger = await tables.deliveries_of(tx, ctx.issued.warning_id, ids)
+        barred = await elsewhere.barred(tx, ctx.issued.warning_id, ids, now)
         rows: list[NewDelivery] = []
         for path in part:
             profile = profiles[path.profile_key]
             deliveries = list[Planned](ledger[path.person_id])
             who = Person(
-                tables.decode_person(path.entry), profile, deliveries, path.evidence, path.answer, path.help_at
+                tables.decode_person(path.entry),
+                profile,
+                deliveries,
+                path.evidence,
+                path.answer,
+                path.help_at,
+                barred=barred.get(path.person_id, ""),
             )
             rows += door(
                 ctx, who, ctx.plan(profile, now), "channels down: no phone of the zone answers", now, "channels_down"

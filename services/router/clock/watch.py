@@ -15,7 +15,7 @@ from services.router.callouts import callouts
 from services.router.cases import cases
 from services.router.clock import officials, silence
 from services.router.planning.contexts import Contexts
-from services.router.planning.notices import duty_officers, notice
+from services.router.planning.notices import notice, on_duty
 from services.router.planning.plan import WarningContext
 from services.router.store import tables
 from services.shared.bus.outbox import publish
@@ -25,11 +25,13 @@ from services.shared.database.engine import Connection
 from services.shared.database.rows import rows_of
 from services.shared.ledger.warnings import warning_state
 from services.shared.messages import WorkerEntry
+from services.shared.powers.power import Power
 from services.shared.service import Platform
 from services.shared.tiers import Tier
 
 log = structlog.get_logger("router")
 BATCH = 50
+ASKED_S = 3600.0  # how long a page to the desk is worth sending, warning time
 _FIRST = sa.select(sa.func.min(tables.watch.c.due_at))
 _DUE = (
     sa.select(tables.watch)
@@ -119,7 +121,7 @@ class Watch:
                     await self._ask(tx, ctx, kind, rest, now if row.due_at is None else row.due_at)
                 case "silence":
                     await put(tx, row.warning_id, await silence.check_silence(tx, ctx, now, plane))
-                case "alone":
+                case "alone" if not ctx.phone_only:
                     workers = await silence.officers_of(tx, ctx, rest)
                     await self._tell(tx, ctx, workers, "officers_alone", rest)
                 case "callout":
@@ -129,8 +131,15 @@ class Watch:
 
     async def _ask(self, tx: Connection, ctx: WarningContext, kind: str, rest: str, due: float) -> None:
         """The duty officer is asked to extend or end, or to send the next update; the warning does neither by itself."""
-        log.warning("duty_officer_asked", warning_id=ctx.issued.warning_id, about=kind, at=rest)
-        await self._tell(tx, ctx, duty_officers(ctx.workers), {"update": "update_due"}.get(kind, kind), rest)
+        mine = warning_state.c.warning_id == ctx.issued.warning_id
+        number = str(await tx.scalar(sa.select(warning_state.c.number).where(mine)))
+        asked = await on_duty(tx, ctx, Power.SEND)
+        word, plane = {"update": "update_due"}.get(kind, kind), self._platform.settings.plane
+        expires = self._platform.clock.now() + ASKED_S
+        made = asked.notices(ctx, word, plane, rest, number=number, expires=expires)
+        await publish(tx, made)
+        told = len({one.addressee_id for one in made})
+        log.warning("duty_officer_asked", warning_id=ctx.issued.warning_id, about=kind, at=rest, told=told)
         following = due + ctx.policy.updates[ctx.tier]
         if kind == "update" and following < ctx.issued.expires:
             await put(tx, ctx.issued.warning_id, {f"update:{int(rest) + 1}": following})

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from services.router.planning.plan import WarningContext
 from services.router.policy.engine import Policy
 from services.router.policy.vocabulary import CALLED, SKILLS
 from services.router.store import tables
@@ -15,14 +17,14 @@ from services.shared.ledger.params import Visit
 from services.shared.ledger.tables import DOOR_DRIVER, ON_A_LIST, delivery
 from services.shared.messages import WorkerEntry
 
-_SIZES = {"facility": 2, "slack_bucket_15min": 1000, "walk_route": 4_000_000_000}
-_LIST = 2 * 1000 * 4_000_000_000  # above every place on a list that was not begun
+_SIZES = {"facility": 2, "slack_bucket_15min": 1000, "need": 16, "walk_route": 4_000_000_000}
+_LIST = 2 * 1000 * 16 * 4_000_000_000  # above every place on a list that was not begun
 _AT_WORK = ("pending", "retry", "accepted")
 
 
 @dataclass
 class Team:
-    """One team under one warning. `room` doors fit into its time, `open` stand on its list unvisited, `made` are visited.
+    """One team under one warning. `room` more doors fit into its time, `open` stand on its list unvisited, `made` are visited.
 
     `had` counts every door ever given: places on a list only grow, also where doors were taken off it.
     """
@@ -54,17 +56,20 @@ class Team:
     def place(self, policy: Policy, visit: Visit, walk: int) -> int:
         """Where a door stands on the list, smaller first: by the policy's order, and behind what was begun.
 
-        A call for help comes before everything: the team is told of it, and the list goes on as it was.
+        A call for help comes before everything, then a house of many: the team is told of it, and the list goes on as it was.
         """
         values = {
             "facility": 0 if visit.facility else 1,
             "slack_bucket_15min": min(999, visit.slack_quarters),
+            "need": min(15, visit.rank),
             "walk_route": min(walk, 3_999_999_999),
         }
         key = 0
         for word in policy.door_list.order:
             key = key * _SIZES[word] + values[word]
         if visit.urgent:
+            return key - 2 * _LIST
+        if visit.facility and self.begun:
             return key - _LIST
         return key + (self.had + self.given + 1) * _LIST if self.begun and policy.door_list.never_reorder_begun else key
 
@@ -85,24 +90,32 @@ async def doors_by_team(db: Connection, warning_id: str) -> dict[str, tuple[int,
     return {r.slot: (int(r.open), int(r.made)) for r in rows}
 
 
-async def room_of(db: Connection, warning_id: str, policy: Policy) -> tuple[int, bool]:
+def doors_in(doors_per_hour: int, seconds: float) -> int:
+    """How many doors a team can begin in a time: the last one is begun before it is over."""
+    return math.ceil(doors_per_hour * max(0.0, seconds) / 3600)
+
+
+async def room_of(db: Connection, ctx: WarningContext, now: float) -> tuple[int, bool]:
     """How many doors fit into all teams' time, and whether any team may be given one now: looked at before any work."""
-    counts = await doors_by_team(db, warning_id)
-    workers = await tables.workers_of(db, warning_id)
-    left = {w.worker_id: w.capacity - sum(counts.get(w.worker_id, (0, 0))) for w in workers}
-    free = any(n > 0 and counts.get(w, (0, 0))[0] < policy.door_list.per_team_max for w, n in left.items())
-    return sum(max(0, n) for n in left.values()), free
+    teams = await teams_of(db, ctx, now)
+    free = any(t.room > 0 and t.open < ctx.policy.door_list.per_team_max for t in teams.values())
+    return sum(max(0, t.room) for t in teams.values()), free
 
 
-async def teams_of(tx: Connection, warning_id: str, entries: Mapping[str, WorkerEntry]) -> dict[str, Team]:
-    """The teams on shift for a warning, by id."""
+async def teams_of(tx: Connection, ctx: WarningContext, now: float) -> dict[str, Team]:
+    """The teams on shift for a warning, by id.
+
+    Room is what fits into the time that is left, so that a team that is quicker than thought is given more, and a slow one no
+    more than it can do. A team whose capacity was taken away, because nobody there answers, has none.
+    """
+    warning_id = ctx.issued.warning_id
     counts = await doors_by_team(tx, warning_id)
     found = {}
     for row in await tables.workers_of(tx, warning_id):
         unvisited, made = counts.get(row.worker_id, (0, 0))
-        found[row.worker_id] = Team(
-            row.worker_id, entries[row.worker_id], row.capacity - unvisited - made, row.assigned, unvisited, made
-        )
+        entry = tables.decode_worker(row.entry)
+        fits = doors_in(entry.doors_per_hour, ctx.too_late - now) if row.capacity > 0 else 0
+        found[row.worker_id] = Team(row.worker_id, entry, fits - unvisited, row.assigned, unvisited, made)
     return found
 
 

@@ -11,7 +11,8 @@ import sqlalchemy as sa
 
 from services.router.cases import carry_over
 from services.router.clock import officials
-from services.router.planning import reaches_nobody
+from services.router.doors.teams import doors_in
+from services.router.planning import elsewhere, reaches_nobody
 from services.router.planning.contexts import Contexts
 from services.router.planning.fatigue import tired
 from services.router.planning.paths import put, step_time
@@ -82,11 +83,14 @@ class OpenPaths:
         profile_of = {entry.person_id: profiles[entry.profile].key for entry in people}
         replaced = ctx.issued.replaces if ctx.issued.kind == "update" else ()
         called = await carry_over.still_open(tx, ctx.issued.warning_id, replaced, sorted(profile_of))
+        barred = await elsewhere.barred(tx, ctx.issued.warning_id, sorted(profile_of), now)
         templates = Templates(partial(first_steps, ctx, now, stopped), grids=bool(ctx.workers))
         for entry in sorted(people, key=lambda e: e.person_id):
             profile = profiles[entry.profile]
             deltas.person(profile.key, "targeted")
-            start, planned = templates.planned(entry, profile, enough.get(entry.person_id, ""))
+            start, planned = templates.planned(
+                entry, profile, enough.get(entry.person_id, ""), barred.get(entry.person_id, "")
+            )
             rows += planned
             opened = _row(ctx, entry, profile, start)
             if start.state == "open" and entry.person_id in called:
@@ -125,13 +129,13 @@ class OpenPaths:
 
     async def _keep_teams(self, tx: Connection, ctx: WarningContext, message: AudienceFound) -> None:
         """From the first page on: a step that falls due before the last one is in may ask an officer too."""
-        hours = max(0.0, ctx.too_late - self._platform.clock.now()) / 3600
+        left = ctx.too_late - self._platform.clock.now()
         teams = [
             {
                 "warning_id": message.warning_id,
                 "worker_id": w.worker_id,
                 "entry": tables.encode(w),
-                "capacity": int(w.doors_per_hour * hours),
+                "capacity": doors_in(w.doors_per_hour, left),
             }
             for w in message.workers
         ]

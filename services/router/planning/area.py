@@ -51,7 +51,10 @@ async def again(
 ) -> None:
     """An area-wide channel once more, for a reason that came up; said to be left out where it cannot be."""
     channel = AREA_CHANNELS[word]
-    if word == "street_sweep" and ctx.policy.hazard(ctx.issued.hazard).sweep_forbidden:
+    rule = ctx.policy.hazard(ctx.issued.hazard)
+    if word == "street_sweep" and rule.sweep_forbidden:
+        return
+    if word == "area_sound" and rule.area_sound_s is None:
         return
     if ctx.channels.get(channel, "no_driver"):
         about = tables.warning.c.warning_id == ctx.issued.warning_id

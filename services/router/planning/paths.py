@@ -136,6 +136,17 @@ async def end(
             deltas.person(path.profile_key, f"ended:{before}", -1)
 
 
+async def close_with_house(tx: Connection, deltas: Deltas, path: tables.Path, at: float) -> None:
+    """Closes the path of somebody whose house of many is on the way, safe or elsewhere."""
+    await end(tx, deltas, path, "closed", "their house: all are out or safe", at)
+    all_of = tables.DELIVERED | tables.REACHED | tables.CLOSED
+    for bit, milestone in ((tables.DELIVERED, "delivered"), (tables.REACHED, "reached"), (tables.CLOSED, "closed")):
+        if bit & ~path.milestones and not path.outside:
+            deltas.person(path.profile_key, milestone)
+    mine = (tables.path.c.warning_id == path.warning_id, tables.path.c.person_id == path.person_id)
+    await tx.execute(sa.update(tables.path).where(*mine).values(milestones=path.milestones | all_of))
+
+
 async def reopen(tx: Connection, deltas: Deltas, path: tables.Path, at: float, *, walks: bool = False) -> None:
     """A call for help after the end: the path is open again, and what counted as closed is counted back.
 
@@ -176,6 +187,21 @@ async def drop_unsent(tx: Connection, warning_id: str, person_ids: Sequence[str]
         tx, SendState.SUPERSEDED, at=at, state_reason=reason,
         where=(*about, delivery.c.driver == DOOR_DRIVER, delivery.c.send_state == "accepted", delivery.c.answer == ""),
     )  # fmt: skip
+
+
+async def drop_calls(tx: Connection, warning_id: str, person_ids: Sequence[str], at: float) -> None:
+    """Takes back a robot's calls to people who have spoken already; one on a phone that others share goes on for them."""
+    if not person_ids:
+        return
+    calls = (
+        delivery.c.warning_id == warning_id,
+        one_of(delivery.c.person_id, person_ids),
+        delivery.c.addressee_kind == "person",
+        delivery.c.channel.startswith("voice"),
+        delivery.c.covers == 1,
+        IS_DUE,
+    )
+    await move_all(tx, SendState.SUPPRESSED, at=at, state_reason="answered: no more calls", where=calls)
 
 
 def own(row: Delivery) -> bool:

@@ -16,6 +16,7 @@ from services.shared.tiers import Tier
 
 TAKEN_BACK = ("superseded", "suppressed", "cancelled", "expired")
 EMERGENCY_S = 6 * 3600.0
+BARRED = "door.barred"  # the step of a name on the fire service's list while another warning forbids the door
 
 
 @dataclass
@@ -55,7 +56,9 @@ class WarningContext:
         night = self.is_night(when)
         key = (profile.key, night)
         if key not in self._plans:
-            self._plans[key] = self.policy.plan(profile, self.tier, self.issued.hazard, night, self.channels)
+            self._plans[key] = self.policy.plan(
+                profile, self.tier, self.issued.hazard, night, self.channels, said=self.issued.respond
+            )
         return self._plans[key]
 
     def start(self, profile: Profile) -> float:
@@ -86,9 +89,13 @@ class WarningContext:
 
     @property
     def too_late(self) -> float:
-        """Until when doors are counted as possible: impact, expiry or six hours, the earliest."""
+        """Until when doors are counted as possible: impact, expiry or six hours, the earliest.
+
+        An impact ends no visits where the hazard lets people out at once: in heat and in a power cut the doors come after it.
+        """
         ends = [self.issued.expires, self.issued.released + EMERGENCY_S]
-        if self.issued.impact is not None and self.issued.impact > self.issued.released:
+        bounded = self.policy.door_rule(self.issued.hazard) != "allowed"
+        if bounded and self.issued.impact is not None and self.issued.impact > self.issued.released:
             ends.append(self.issued.impact)
         return min(ends)
 
@@ -106,6 +113,16 @@ class WarningContext:
             return "door"
         return "fire_service_list"
 
+    def nobody_goes(self, plan: PathPlan, person: Person) -> bool:
+        """Whether this door is forbidden: by the hazard, by the commander, or by another warning that holds there."""
+        return bool(person.barred) or self.door_where(plan) != "door"
+
+    @property
+    def phone_only(self) -> bool:
+        """Whether nobody may go out for this warning at all."""
+        forbidden = self.policy.door_rule(self.issued.hazard) == "forbidden"
+        return self.doors == "unsafe" or (forbidden and not (self.waits_for_door_check and self.doors == "allowed"))
+
 
 @dataclass
 class Person:
@@ -118,10 +135,22 @@ class Person:
     answer: str = ""
     help_at: float | None = None
     started: float | None = None  # minute 0 of their escalation, where it is known
+    barred: str = ""  # why another warning forbids their door, or empty
+    house_answers: bool = False  # whether the house of many they live in has been spoken with, or was called just now
+
+    @property
+    def lives_in_house(self) -> bool:
+        """Whether a house of many answers for them."""
+        return self.profile.kind == "resident" and "facility" in self.profile.groups
 
     def tried(self) -> set[str]:
         """Own channels that stand in the ledger already."""
         return {d.channel for d in self.deliveries if d.addressee_kind in ("person", "facility")}
+
+    def has_answered(self) -> bool:
+        """Whether they have said something themselves, by whichever channel."""
+        mine = self.entry.person_id
+        return any(d.answer and d.addressee_kind == "person" and d.person_id == mine for d in self.deliveries)
 
     def helpers_told(self) -> list[Planned]:
         """Deliveries to their supporters."""
@@ -145,6 +174,10 @@ class Person:
     def standing_visits(self) -> list[Planned]:
         """Visits that were made or will be; not those taken off the list before anybody went."""
         return [d for d in self.visits() if d.answer or d.send_state not in TAKEN_BACK]
+
+    def was_barred(self) -> bool:
+        """Whether their name went to the fire service because another warning forbade their door."""
+        return bool(self.barred) or any(d.kind == DeliveryKind.RESCUE and d.step == BARRED for d in self.deliveries)
 
     def on_fire_list(self) -> bool:
         return any(d.kind == DeliveryKind.RESCUE for d in self.deliveries)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from services.router.planning.plan import Person, WarningContext
+from collections.abc import Sequence
+
+from services.router.planning.plan import BARRED, Person, WarningContext
 from services.router.policy.engine import Policy
 from services.router.policy.rules import ChannelUse, PathPlan
 from services.router.policy.vocabulary import (
     ASSIST_MIN,
+    EMPTY_NOW,
     FIRE_SERVICE,
     OFFICER,
     SHAKER,
@@ -17,11 +20,12 @@ from services.router.policy.vocabulary import (
 from services.shared.bus.outbox import id_of
 from services.shared.ledger.deliveries import Addressee, NewDelivery
 from services.shared.ledger.params import CallTimes, DoorReaches, Visit
-from services.shared.messages import ContactEntry, SupporterEntry, WorkerEntry
+from services.shared.messages import ContactEntry, Profile, SupporterEntry, WorkerEntry
 from services.shared.tiers import Tier
 
 HELPER_CHANNELS = {"sms": "supporter_sms", "voice_mobile": "supporter_voice", "voice_landline": "supporter_voice"}
 OFFICER_CHANNELS = {"sms": "officer_sms", "voice_mobile": "officer_voice", "voice_landline": "officer_voice"}
+BARRED_INSTEAD = ("supporter_by_phone",)
 EARLIER_S = 0.001  # what a policy calls first is claimed first among what is due at the same instant
 DEFAULT_RING_S, DEFAULT_LISTEN_S = 60, 20  # what the voice channel does unasked
 
@@ -61,7 +65,11 @@ def personal(
         return []
     first = max(before, default=0) + 1
     voice = use.channel.startswith("voice")
-    must_answer = facility or (ctx.tier == Tier.RED and person.profile.kind == "resident" and plan.ack)
+    if voice and not facility and person.has_answered():
+        return []  # a robot does not call somebody who has spoken: what they said is seen to by people
+    must_answer = (facility and EMPTY_NOW not in plan.facts) or (
+        ctx.tier == Tier.RED and person.profile.kind == "resident" and plan.ack
+    )
     tries = ctx.policy.voice_call.tries if voice and must_answer and not again else 1
     gap = ctx.policy.voice_call.within_s / max(1, tries - 1)
     params = _call(ctx.policy) if voice else DoorReaches() if use.kind == "sms" and plan.door_applies else None
@@ -113,6 +121,7 @@ def supporters(
     """Each supporter by one channel of theirs, with a text of their own; inside the zone they are told, not sent.
 
     One who lives in the same home is asked to take the person along.
+    Where nobody may go to the door those outside are told to phone and not to go.
 
     `by_phone`: called also where they have had a text.
     """
@@ -120,6 +129,7 @@ def supporters(
     if not plan.supporter or (told and not by_phone):
         return []
     called = {d.addressee_id for d in told if d.channel == "supporter_voice"}
+    stay_away = ctx.nobody_goes(plan, person)
     rows: list[NewDelivery] = []
     for helper in person.entry.supporters:
         if helper.supporter_id in called:
@@ -143,11 +153,20 @@ def supporters(
                 channel=channel,
                 reason=f"{reason}; {where}",
                 due_at=now,
-                form="helper_home" if helper.at_home else "helper" if helper.outside_zone else "helper_in",
+                form=_helper_form(helper, stay_away=stay_away),
                 about_id=person.entry.person_id,
             )
         )
     return rows
+
+
+def _helper_form(helper: SupporterEntry, *, stay_away: bool) -> str:
+    """Which text: of who lives with the person, of who is in the danger too, of who may only phone."""
+    if helper.at_home:
+        return "helper_home"
+    if not helper.outside_zone:
+        return "helper_in"
+    return "helper_phone" if stay_away else "helper"
 
 
 def _helper_way(ctx: WarningContext, helper: SupporterEntry, by_phone: bool) -> tuple[ContactEntry, str] | None:
@@ -166,6 +185,8 @@ def officer(
     ctx: WarningContext, person: Person, plan: PathPlan, step: str, reason: str, now: float, *, further: bool = False
 ) -> list[NewDelivery]:
     """The officer of the person's grid is asked to call, text or visit, whichever the person can use.
+
+    Where nobody may go to the door the officer is asked to call or text only, and told to stay away.
 
     `further`: the next officer, where the first was asked already (the superior of a silent duty phone).
     """
@@ -186,7 +207,7 @@ def officer(
                     channel="officer_sms",
                     reason=reason,
                     due_at=now,
-                    form="officer",
+                    form="officer_phone" if ctx.nobody_goes(plan, person) else "officer",
                     about_id=person.entry.person_id,
                 )
             ]
@@ -223,14 +244,21 @@ def door(
 ) -> list[NewDelivery]:
     """A visit, once; where nobody may be sent, what the hazard puts in its stead, and a name on the fire service's list.
 
+    Who lives in a house of many is not visited singly while the house answers; a call for help of their own is.
+
     `since`: something new was heard of them then. A visit made before, or one that is only due later, does not count.
     """
     if not plan.door_applies:
         return []
+    if person.lives_in_house and person.house_answers and not urgent:
+        return []  # the house is one door for all who live there
     if ctx.door_where(plan) == "fire_service_list":
         unsafe = ctx.doors == "unsafe"
         why = "commander: unsafe to send anybody" if unsafe else "doors forbidden by hazard"
-        return _instead(ctx, person, plan, f"{reason}; {why}"[:80], now, step)
+        words = ctx.policy.hazard(ctx.issued.hazard).instead
+        return _instead(ctx, person, plan, words, f"{reason}; {why}"[:80], now, step)
+    if person.barred:
+        return _instead(ctx, person, plan, BARRED_INSTEAD, f"{reason}; {person.barred}"[:80], now, BARRED)
     standing = person.standing_visits()
     if since is not None:
         standing = [d for d in standing if ((d.answer_at or now) >= since if d.answer else d.due_at <= now)]
@@ -241,12 +269,12 @@ def door(
 
 
 def _instead(
-    ctx: WarningContext, person: Person, plan: PathPlan, reason: str, now: float, step: str
+    ctx: WarningContext, person: Person, plan: PathPlan, words: Sequence[str], reason: str, now: float, step: str
 ) -> list[NewDelivery]:
     """The channels that stand in for a forbidden door; the list of the fire service is always among them."""
     rows: list[NewDelivery] = []
     tried = person.tried()
-    for word in ctx.policy.hazard(ctx.issued.hazard).instead:
+    for word in words:
         kinds = {"voice": ("voice_mobile", "voice_landline"), "sms": ("sms",)}.get(word, ())
         use = next((u for u in plan.channels if u.kind in kinds and u.channel not in tried), None)
         if use is not None:
@@ -257,8 +285,9 @@ def _instead(
 
 
 def knock_again(ctx: WarningContext, person: Person, plan: PathPlan, reason: str, at: float) -> list[NewDelivery]:
-    """The next visit to the same door."""
-    return [_visit(ctx, person, plan, reason, at, "door.again", _next_try(person), False)]
+    """The next visit to the same door; as urgent as the call for help it is about."""
+    urgent = person.help_at is not None
+    return [_visit(ctx, person, plan, reason, at, "door.again", _next_try(person), urgent)]
 
 
 def _next_try(person: Person) -> int:
@@ -294,23 +323,28 @@ def _params(ctx: WarningContext, person: Person, plan: PathPlan, *, urgent: bool
         team=plan.team,
         closing=plan.closing,
         respond=ctx.respond,
-        rank=rank(ctx.policy, plan, person.profile.groups, urgent=urgent),
+        rank=rank(ctx.policy, plan, person.profile, urgent=urgent),
         slack_quarters=0 if urgent else slack_bucket(ctx, plan),
         urgent=urgent,
-        facility="facility" in person.profile.groups or person.profile.kind == "facility",
+        facility=person.profile.kind == "facility",
         turn_back=ctx.too_late if ctx.policy.door_list.print_turn_back_time else None,
     )
 
 
-def rank(policy: Policy, plan: PathPlan, groups: tuple[str, ...], *, urgent: bool) -> int:
-    """Who gets a team when there are too few, smaller first: a call for help, what the policy calls first, its rank."""
+def rank(policy: Policy, plan: PathPlan, profile: Profile, *, urgent: bool) -> int:
+    """Who gets a team when there are too few, smaller first: a call for help, what the policy calls first, its rank.
+
+    `facility` is a house of many, which is one door, and none of those who live there: each of them is ranked as a person.
+    """
     if urgent:
         return 0
     if plan.first:
         return 1
-    if set(groups) <= {"general"}:  # no need, and few channels: behind everybody who has one
-        return len(policy.shortage.rank) + 3
-    true = set(plan.facts) | set(groups) | ({"deaf_asleep"} if {"deaf", "night"} <= plan.facts else set())
+    true = set(plan.facts) | set(profile.groups) | ({"deaf_asleep"} if {"deaf", "night"} <= plan.facts else set())
+    if set(profile.groups) <= {"general"} and "no_usable_channel" not in true:
+        return len(policy.shortage.rank) + 3  # no need, and a channel left: behind everybody who has one or has none
+    if profile.kind != "facility":
+        true.discard("facility")
     return next((n for n, word in enumerate(policy.shortage.rank, 2) if word in true), len(policy.shortage.rank) + 2)
 
 

@@ -49,22 +49,22 @@ class Templates:
     def __init__(self, plan: Plan, *, grids: bool) -> None:
         self._plan = plan
         self._grids = grids
-        self._known: dict[tuple[str, Shape, str, str], tuple[PathStart, list[_Row]]] = {}
+        self._known: dict[tuple[str, Shape, str, str, str], tuple[PathStart, list[_Row]]] = {}
 
-    def planned(self, entry: PersonEntry, profile: Profile, enough: str) -> PersonPlan:
-        """The same as walking this person's steps; `enough` is why they are not told, or empty."""
+    def planned(self, entry: PersonEntry, profile: Profile, enough: str, barred: str = "") -> PersonPlan:
+        """The same as walking this person's steps; `enough` is why they are not told, `barred` why their door is forbidden."""
         shape = _shape(entry)
         if shape is None:
-            return self._one(entry, profile, enough)
-        key = (profile.key, shape, entry.grid_id if self._grids else "", enough)
+            return self._one(entry, profile, enough, barred)
+        key = (profile.key, shape, entry.grid_id if self._grids else "", enough, barred)
         found = self._known.get(key)
         if found is None:
-            start, rows = self._one(_marked(entry), profile, enough)
+            start, rows = self._one(_marked(entry), profile, enough, barred)
             found = self._known[key] = (start, [_Row(row) for row in rows])
         return PersonPlan(found[0], [row.filled(entry) for row in found[1]])
 
-    def _one(self, entry: PersonEntry, profile: Profile, enough: str) -> PersonPlan:
-        person = Person(entry, profile, [])
+    def _one(self, entry: PersonEntry, profile: Profile, enough: str, barred: str) -> PersonPlan:
+        person = Person(entry, profile, [], barred=barred)
         start = self._plan(person, enough)
         return PersonPlan(start, [row for row in person.deliveries if isinstance(row, NewDelivery)])
 

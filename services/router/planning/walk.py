@@ -11,10 +11,12 @@ from dataclasses import dataclass, replace
 from services.router.planning.plan import Person, WarningContext
 from services.router.planning.rows import another, door, officer, personal, superior, supporters
 from services.router.policy.rules import ChannelUse, PathPlan
-from services.router.policy.steps import Step
+from services.router.policy.steps import Step, StepTime
 from services.router.policy.vocabulary import AREA_CHANNELS, SHAKER
 from services.shared.ledger.deliveries import NewDelivery
 from services.shared.ledger.evidence import Evidence
+
+NO_SIREN = "hazard_needs_no_siren"  # why loudspeakers stay silent: nobody is woken by a siren for heat or for water
 
 
 def facts(ctx: WarningContext, person: Person, plan: PathPlan, now: float) -> frozenset[str]:
@@ -62,6 +64,9 @@ def climb(ctx: WarningContext, person: Person, until: float) -> Iterator[tuple[S
         at = step.when(start, ctx.issued.impact)
         if at > until:
             return
+        person.house_answers = (
+            at <= start
+        )  # its lines are called first; whoever lives there is visited if they are silent
         yield step, at, walk(ctx, person, ctx.plan(person.profile, at), step, at)
         if step.every:
             return
@@ -103,8 +108,11 @@ def area_acts(ctx: WarningContext) -> list[AreaAct]:
             if word == "street_sweep" and rule.sweep_forbidden:
                 left_out = "hazard_forbids"
             moved = step
-            if word == "area_sound" and rule.area_sound_s is not None:
-                moved = replace(step, at=rule.area_sound_s)
+            if word == "area_sound":
+                if rule.area_sound_s is None:
+                    left_out = NO_SIREN
+                else:
+                    moved = replace(step, time=StepTime(rule.area_sound_s))
             at = moved.when(ctx.issued.released, ctx.issued.impact)
             left_out = left_out or ctx.channels.get(AREA_CHANNELS[word], "no_driver")
             found.append(AreaAct(word, moved, at, step.condition.because(true), left_out))

@@ -42,10 +42,12 @@ from services.router.policy.rules import (
     Updates,
     VoiceCall,
 )
-from services.router.policy.steps import HouseSteps, Step, TierRules
+from services.router.policy.steps import HouseSteps, Step, StepTime, TierRules
 from services.router.policy.vocabulary import (
     BASES,
+    EMPTY_NOW,
     FORMS,
+    HOUSE_TEAMS,
     IMPLIED,
     MOVING_WORDS,
     SHAKER,
@@ -169,26 +171,42 @@ class Policy(Entry):
     def steps(self, plan: PathPlan) -> tuple[Step, ...]:
         """The escalation a plan walks, in the order of its minutes."""
         if plan.escalation == "facility":
-            return self.facility if plan.tier >= Tier.ORANGE else _calm(self.facility)
+            peopled = plan.tier >= Tier.ORANGE and EMPTY_NOW not in plan.facts
+            return self.facility if peopled else _calm(self.facility)
         steps = self.steps_of(plan.tier)
         return steps if plan.deadline is None else _with_deadline(steps, plan.deadline)
 
     def escalation(self, plan: PathPlan, start: float, impact: float | None) -> tuple[Step, ...]:
         """The steps in the order of their times for this start and impact: one that hangs on the impact may come first."""
         steps = self.steps(plan)
-        if impact is None or all(step.before_impact is None for step in steps):
+        if impact is None or not any(step.time.hangs_on_impact for step in steps):
             return steps
         return tuple(sorted(steps, key=lambda step: (step.every is not None, step.when(start, impact))))
 
-    def plan(self, profile: Profile, tier: Tier, hazard: str, night: bool, channels: Mapping[str, str]) -> PathPlan:
-        """The path of a profile. `channels`: channel > why it cannot be used, empty where it works; absent = no driver."""
+    def plan(
+        self,
+        profile: Profile,
+        tier: Tier,
+        hazard: str,
+        night: bool,
+        channels: Mapping[str, str],
+        *,
+        said: str = "",
+    ) -> PathPlan:
+        """The path of a profile. `channels`: channel > why it cannot be used, empty where it works; absent = no driver.
+
+        `said` is the response the warning itself asks for.
+        """
         groups = [name for name in self.groups if name in profile.groups] or ["general"]
         rules = [self.groups[name] for name in groups]
         flags = frozenset(profile.flags)
         facility = profile.kind == "facility"
-        head_start = any(rule.head_start for rule in rules) and not facility
-        escalation_tier = Tier(min(tier + self.head_start.tiers_up, Tier.RED)) if head_start else tier
         danger = self.hazard(hazard)
+        respond = self.respond(hazard, said)
+        head_start = (
+            any(rule.head_start for rule in rules) and not facility and self._time_counts(danger, respond, groups)
+        )
+        escalation_tier = Tier(min(tier + self.head_start.tiers_up, Tier.RED)) if head_start else tier
 
         uses, left_out = choose_channels(
             profile, rules, tier, channels, night=night, own_order=self.combine.order[0] == "own_order"
@@ -211,12 +229,14 @@ class Policy(Entry):
         if unheard:
             facts.add("unheard")
         door_applies = self._door_applies(profile.kind, flags, usable, escalation_tier)
+        if facility and ("empty_by_night" if night else "empty_by_day") in flags:
+            facts.add(EMPTY_NOW)
         rule = self.tiers[escalation_tier]
         told = rule.personal.removesuffix("_or_unheard")
         form = min((r.form for r in rules), key=FORMS.index)
         extras = list(dict.fromkeys(extra for r in rules for extra in r.extras))
         early = head_start and tier < Tier.RED and escalation_tier >= Tier.ORANGE  # nobody leaves at "be aware"
-        if early and self.head_start.text and danger.respond == "evacuate":
+        if early and self.head_start.text and respond == "evacuate":
             extras.append(self.head_start.text)
         never_a_team = any(r.door_only_by for r in rules)
         silent = [r.alone_after_s for r in rules if r.alone_after_s is not None]
@@ -237,8 +257,8 @@ class Policy(Entry):
             door_applies=door_applies,
             door_where="fire_service_list" if danger.door == "forbidden" or never_a_team else "door",
             door_at_0=self._door_at_0(tier, escalation_tier, usable, head_start) if door_applies else "",
-            deadline=self._deadline(danger, groups, flags, tier) if door_applies else None,
-            team=union_of_teams(r.door for r in rules),
+            deadline=self._deadline(danger, groups, flags, escalation_tier) if door_applies else None,
+            team=self._team(rules, flags if facility else frozenset()),
             form="+".join([form, *extras]),
             closing="cannot_judge"
             if "cannot_judge" in flags
@@ -246,7 +266,7 @@ class Policy(Entry):
             if "cannot_leave" in flags
             else "default",
             head_start=head_start,
-            first=any(r.first for r in rules) or danger.first in groups,
+            first=(facility and any(r.first for r in rules)) or danger.first in groups,
             bucket=min(r.slack_bucket for r in rules),
             alone_after=min(silent) if silent else None,
             facts=frozenset(facts),
@@ -265,6 +285,21 @@ class Policy(Entry):
     def _too_few(self, usable: int, escalation: Tier) -> bool:
         """Whether somebody must go, for too few channels reach them."""
         return escalation in self.combine.few_channels.tiers and usable < 2
+
+    @staticmethod
+    def _time_counts(danger: Rule, respond: str, groups: Sequence[str]) -> bool:
+        """Whether who is slow begins a tier earlier: where people leave, or may have to since nobody has said what they do.
+
+        Nobody leaves in heat, or where all stay indoors. Whoever lives by a machine begins earlier where its power runs out.
+        """
+        lives_by_power = danger.backup_deadline and danger.first in groups
+        return respond in ("evacuate", "as_told") or lives_by_power
+
+    @staticmethod
+    def _team(rules: Sequence[Group], house: frozenset[str]) -> str:
+        """Who goes, with the skills of all their groups; a house that its own service moves is left to that service."""
+        own = [team for flag, team in HOUSE_TEAMS.items() if flag in house]
+        return own[0] if own else union_of_teams(r.door for r in rules)
 
     def _door_at_0(self, tier: Tier, escalation: Tier, usable: int, head_start: bool) -> str:
         if self._too_few(usable, escalation):
@@ -334,7 +369,7 @@ def _calm(steps: tuple[Step, ...]) -> tuple[Step, ...]:
 
 @lru_cache(maxsize=256)
 def _with_deadline(steps: tuple[Step, ...], deadline: float) -> tuple[Step, ...]:
-    extra = Step("deadline", deadline, ("door",), parse_condition("open"))
+    extra = Step("deadline", StepTime(deadline), ("door",), parse_condition("open"))
     before = [s for s in steps if s.at <= deadline]
     return (*before, extra, *steps[len(before) :])
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import AfterValidator, Discriminator, Field, PlainValidator, Tag, WithJsonSchema, model_validator
 
@@ -22,50 +22,90 @@ Words = tuple[str, ...]
 _CONDITION = rf"^([&|()\s]|\b({'|'.join(PREDICATES)})\b)*$"
 
 
-@dataclass(frozen=True)
-class Step:
-    """One step: `at` in seconds from release, or from impact where `before_impact` is set; whichever is earlier."""
+class StepTime(NamedTuple):
+    """When a step falls due, in seconds from the release.
 
-    name: str
+    With an impact known it may be earlier: so long before the impact, or at a share of the lead, which is the time from the
+    release to the impact, but never sooner than `least`.
+    """
+
     at: float
-    do: Words
-    condition: Condition
     before_impact: float | None = None
-    every: float | None = None
-    ask: Words = ()
-    until: str = ""
+    lead_share: float | None = None
+    least: float = 0.0
+
+    @property
+    def hangs_on_impact(self) -> bool:
+        """Whether an impact can make it earlier."""
+        return self.before_impact is not None or self.lead_share is not None
 
     def when(self, released: float, impact: float | None) -> float:
         """Warning time of the step; never before release."""
         at = released + self.at
-        if self.before_impact is not None and impact is not None:
+        if impact is not None and self.before_impact is not None:
             at = min(at, impact - self.before_impact)
+        if impact is not None and self.lead_share is not None:
+            at = min(at, released + max(self.least, self.lead_share * (impact - released)))
         return max(at, released)
 
 
-def _at(given: Any) -> tuple[float, float | None]:
-    """Seconds from release, and before the impact."""
-    match = re.fullmatch(r"earlier of (\d+) and impact-(\d+)", given) if isinstance(given, str) else None
-    if match is not None:
-        return 60.0 * int(match[1]), 60.0 * int(match[2])
-    if isinstance(given, str):
-        wrong(f"give minutes, or 'earlier of 60 and impact-90', not {given!r}", "number", given)
-    return Between(0, 1440, unit=60).check(given), None
+@dataclass(frozen=True)
+class Step:
+    """One step: when it falls due, on which condition, and what is done then."""
+
+    name: str
+    time: StepTime
+    do: Words
+    condition: Condition
+    every: float | None = None
+    ask: Words = ()
+    until: str = ""
+
+    @property
+    def at(self) -> float:
+        """Seconds from the release, where no impact makes it earlier."""
+        return self.time.at
+
+    def when(self, released: float, impact: float | None) -> float:
+        """Warning time of the step; never before release."""
+        return self.time.when(released, impact)
+
+
+_BEFORE_IMPACT = r"earlier of (\d{1,4}) and impact-(\d{1,4})"
+_SHARE_OF_LEAD = r"earlier of (\d{1,4}) and (\d{1,2})% of lead, at least (\d{1,4})"
+
+
+def _at(given: Any) -> StepTime:
+    """Minutes, or one of the two phrases that make a step earlier where the impact is near."""
+    if not isinstance(given, str):
+        return StepTime(Between(0, 1440, unit=60).check(given))
+    if (match := re.fullmatch(_BEFORE_IMPACT, given)) is not None:
+        return StepTime(60.0 * int(match[1]), before_impact=60.0 * int(match[2]))
+    if (match := re.fullmatch(_SHARE_OF_LEAD, given)) is not None:
+        at, share, least = int(match[1]), int(match[2]), int(match[3])
+        if least > at:
+            wrong(f"at least {least} is later than {at}: give {at} minutes or fewer", "number", given)
+        return StepTime(60.0 * at, lead_share=share / 100, least=60.0 * least)
+    wrong(
+        f"give minutes, 'earlier of 60 and impact-90' or 'earlier of 15 and 10% of lead, at least 2', not {given!r}",
+        "number",
+        given,
+    )
 
 
 _AT_SCHEMA = {
     "anyOf": [
         {"type": "number", "minimum": 0, "maximum": 1440},
-        {"type": "string", "pattern": r"^earlier of \d+ and impact-\d+$"},
+        {"type": "string", "pattern": r"^earlier of \d+ and (impact-\d+|\d{1,2}% of lead, at least \d+)$"},
     ]
 }
 _If = Annotated[Condition, WrittenAs(_CONDITION, parse_condition, "condition")]
 
 
 class StepAt(Entry):
-    """A step at a minute from the release, or so long before the impact if that is earlier."""
+    """A step at a minute from the release, or earlier where the impact is near."""
 
-    at: Annotated[tuple[float, float | None], PlainValidator(_at), WithJsonSchema(_AT_SCHEMA)]
+    at: Annotated[StepTime, PlainValidator(_at), WithJsonSchema(_AT_SCHEMA)]
     condition: _If = Field(default_factory=lambda: ALWAYS, alias="if")
     do: Annotated[Words, ListOf((*w.AREA_WORDS, *w.PERSON_WORDS), least=1)]
     mode: Literal["parallel"] = "parallel"
@@ -79,7 +119,7 @@ class StepAt(Entry):
 
     def step(self, name: str) -> Step:
         """As the engine walks it."""
-        return Step(name, self.at[0], self.do, self.condition, self.at[1])
+        return Step(name, self.at, self.do, self.condition)
 
 
 class StepEvery(Entry):
@@ -100,7 +140,7 @@ class StepEvery(Entry):
 
     def step(self, name: str) -> Step:
         """As the engine walks it."""
-        return Step(name, self.every, self.do, self.condition, None, self.every, self.ask, self.until)
+        return Step(name, StepTime(self.every), self.do, self.condition, self.every, self.ask, self.until)
 
 
 class HouseStepAt(StepAt):
@@ -129,7 +169,7 @@ _BY_TIME = Discriminator(
 def _in_order(steps: tuple[StepAt | StepEvery, ...]) -> tuple[StepAt | StepEvery, ...]:
     if not steps:
         wrong("give a list of steps, not []", "list", [])
-    times = [step.at[0] for step in steps if isinstance(step, StepAt)]
+    times = [step.at.at for step in steps if isinstance(step, StepAt)]
     if times != sorted(times):
         wrong("the steps must stand in the order of their minutes", "order")
     if any(isinstance(step, StepEvery) for step in steps[:-1]):

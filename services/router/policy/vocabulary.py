@@ -55,6 +55,7 @@ PERSON_WORDS = (
 FACILITY_WORDS = (
     "duty_phone_1", "duty_phone_2", "sms", "superior", "nearest_unit_goes", "transport_team", "officer_contact", "door",
 )  # fmt: skip
+EMPTY_NOW = "empty_now"  # a fact of a house: nobody is in it at this hour
 MOVING_WORDS = ("nearest_unit_goes", "transport_team", "door")  # of a house's escalation: in orange and red alone
 FORMS = (  # the first that any of a person's groups asks for
     "easy_read",
@@ -88,7 +89,10 @@ TEAMS = (  # as a group names who goes to the door
     "lift_team",
     "officer+nurse_or_lift",
     "liaison_team",
+    "custody_service",
+    "water_rescue",
 )
+HOUSE_TEAMS = {"custody": "custody_service", "boat": "water_rescue"}  # flag of a house > who moves it in a team's stead
 BASES = ("officer", "two_officers", "known_officer", "lift_team", "liaison_team")  # heaviest last
 IMPLIED = ("officer", "two_officers")  # in every team: whoever goes to a door goes in twos
 SKILLS: dict[str, tuple[str, ...]] = {  # part of a team > skills of which the team should have one; heaviest last
@@ -126,12 +130,20 @@ HIGH_SUPPORT = ("", "always", "day", "night", "when_alone")
 HOLD_UNLESS = ("onset_before_morning", "deadly_before_morning", "facility")
 ASKS = ("moved_of_headcount",)
 UNTILS = ("all_safe",)
-SHORTAGE_FACTS = ("facility", "cannot_leave", "cannot_judge", "deaf_asleep", "no_phone", "basement")
+SHORTAGE_FACTS = (
+    "facility",
+    "no_usable_channel",
+    "no_phone",
+    "cannot_leave",
+    "cannot_judge",
+    "deaf_asleep",
+    "basement",
+)
 SHORTAGE_THEN = ("neighbour_call", "fire_service", "loudhailer")
 DOWN_DO = ("doors_now", "area_sound")
 ENDING_KINDS = ("danger_lower_stay_away", "may_return", "sent_by_mistake", "checking", "not_ours")
 ENDING_TO = ("all_attempted", "supporters", "shelters", "officers_out")
-DOOR_ORDER = ("facility", "slack_bucket_15min", "walk_route")
+DOOR_ORDER = ("facility", "need", "slack_bucket_15min", "walk_route")  # need: as the shortage ranks people
 COMMANDER_ENDINGS = ("unsafe_by_commander", "handed_to_rescue")
 
 FIRE_SERVICE = "fireservice"  # stands where a team would: the visit is on the fire service's list

@@ -9,6 +9,8 @@ from typing import NamedTuple, TypedDict
 import sqlalchemy as sa
 
 from services.router.planning.plan import WarningContext
+from services.router.report import before_impact
+from services.router.report.before_impact import ImpactFigures
 from services.router.store import tables
 from services.shared.database.engine import Connection
 from services.shared.database.rows import rows_of
@@ -50,11 +52,12 @@ class SlowestGroup(TypedDict):
 
 
 class GoalsMeasured(TypedDict):
-    """The policy's goals, each with what came of it."""
+    """The policy's goals, each with what came of it; before_impact: null where no impact is known."""
 
     facilities_spoken_10_min: Share
     cannot_leave_moving_15_min_before: Share
     worst_group_t90_over_general: SlowestGroup
+    before_impact: ImpactFigures | None
 
 
 async def goals(db: Connection, ctx: WarningContext, now: float) -> GoalsMeasured:
@@ -77,6 +80,7 @@ async def goals(db: Connection, ctx: WarningContext, now: float) -> GoalsMeasure
         "worst_group_t90_over_general": _worst(
             rows, {k: p.groups or ("general",) for k, p in profiles.items()}, start, want.worst_group_t90_over_general
         ),
+        "before_impact": await before_impact.of(db, ctx),
     }
 
 

@@ -13,11 +13,12 @@ from services.router.store import tables, tally
 from services.shared.database.engine import Connection
 from services.shared.database.rows import columns, row_of, rows_of
 from services.shared.errors import NotFound
-from services.shared.ledger.channels import channel
+from services.shared.ledger.channels import LOG_DRIVER, channel
 from services.shared.ledger.tables import delivery
 from services.shared.ledger.warnings import WarningState, state_at, warning_state
 
 MISSING_SHOWN = 200
+_NOT_MET = ("unconfirmed", "no_capacity", "handed_to_rescue", "unsafe_by_commander", "refused")
 
 
 class Coverage(TypedDict):
@@ -112,10 +113,20 @@ async def coverage(db: Connection, warning_id: str, now: float) -> Coverage:
         "open": targeted - closed - sum(explained.values()),
         "unexplained": await unexplained(db, warning_id, announced),
         "by_group": counted.by_group,
-        "by_channel": counted.by_channel,
+        "by_channel": await _without_logs(db, counted.by_channel),
         "area_left_out": row.area_left_out if row is not None else {},
         "unresolved": row.unresolved if row is not None else [],
     }
+
+
+async def _without_logs(db: Connection, by_channel: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:
+    """A channel that is only written to a log reaches nobody: nothing of it was accepted, and it has a word of its own."""
+    logs = set(await db.scalars(sa.select(channel.c.channel).where(channel.c.driver == LOG_DRIVER)))
+    found = {}
+    for name, n in by_channel.items():
+        logged = n["accepted"] if name in logs else 0
+        found[name] = {"planned": n["planned"], "logged": logged, **n, "accepted": n["accepted"] - logged}
+    return found
 
 
 async def unexplained(db: Connection, warning_id: str, announced: int | None) -> int:
@@ -141,7 +152,7 @@ async def unexplained(db: Connection, warning_id: str, announced: int | None) ->
 
 
 async def missing(db: Connection, warning_id: str) -> list[tables.Path]:
-    """Open paths and those that ended without anybody having met the person, the neediest first, at most 200."""
+    """Open paths and those that ended without anybody having met the person, unmet help first, at most 200."""
     return await rows_of(
         db,
         tables.Path,
@@ -150,7 +161,8 @@ async def missing(db: Connection, warning_id: str) -> list[tables.Path]:
             tables.path.c.warning_id == warning_id,
             sa.or_(
                 tables.path.c.state == "open",
-                tables.path.c.ending.in_(("no_capacity", "handed_to_rescue", "unsafe_by_commander", "refused")),
+                tables.path.c.help_at.is_not(None),
+                tables.path.c.ending.in_(_NOT_MET),
             ),
         )
         .order_by(

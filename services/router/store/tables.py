@@ -81,8 +81,6 @@ path = sa.Table(
 IS_OPEN = among(path.c.state, "open")
 sa.Index("ix_router_path_next", path.c.tier, path.c.next_at, sqlite_where=IS_OPEN, postgresql_where=IS_OPEN)
 sa.Index("ix_router_path_react", path.c.tier, path.c.react_at, sqlite_where=IS_OPEN, postgresql_where=IS_OPEN)
-NO_CAPACITY = among(path.c.ending, "no_capacity")
-sa.Index("ix_router_path_no_capacity", path.c.warning_id, sqlite_where=NO_CAPACITY, postgresql_where=NO_CAPACITY)
 worker = sa.Table(
     "router_worker",
     metadata,

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 
 from services.shared.database.engine import metadata
 
+LOG_DRIVER = "log"  # of a channel that is written to a log, where nothing else is configured: it reaches nobody
 channel = sa.Table(
     "channel",
     metadata,

@@ -188,9 +188,13 @@ class NewDelivery(msgspec.Struct, frozen=True, kw_only=True):
         reason: str,
         due_at: float,
         try_no: int,
+        by_phone: bool = False,
     ) -> NewDelivery:
-        """A call or text to an official who has to speak; about another one where that one was silent."""
-        form = "official" if about_id == worker.worker_id else "official_above"
+        """A call or text to an official who has to speak; about another one where that one was silent.
+
+        `by_phone`: nobody may go out, and the text says so.
+        """
+        form = ("official" if about_id == worker.worker_id else "official_above") + ("_phone" if by_phone else "")
         return cls(
             delivery_id=delivery_id, warning_id=issued.warning_id, kind=DeliveryKind.OFFICIAL, tier=issued.tier,
             addressee_id=worker.worker_id, addressee_kind="worker", step="official", channel=channel, driver=driver,

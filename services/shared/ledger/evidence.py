@@ -56,5 +56,15 @@ ENDINGS = (
     "cancelled",
     "not_asked",
 )
-MAY_REOPEN = ("closed", "sent", "officer_contact", "unconfirmed", "not_asked", "refused")  # by a call for help
+MAY_REOPEN = (  # by a call for help: whatever ended while its warning goes on
+    "closed",
+    "sent",
+    "officer_contact",
+    "unconfirmed",
+    "no_capacity",
+    "handed_to_rescue",
+    "unsafe_by_commander",
+    "not_asked",
+    "refused",
+)
 MAY_STILL_CLOSE = ("sent", "officer_contact", "unconfirmed", "no_capacity", "handed_to_rescue", "refused", "not_asked")

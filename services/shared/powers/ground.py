@@ -57,6 +57,12 @@ class Neighbour(NamedTuple):
     authority: str
     expires_at: float
     parts: dict[str, object]
+    doors: str
+
+    @property
+    def forbids_doors(self) -> bool:
+        """Whether nobody may be sent to a door there, whatever another warning allows."""
+        return self.doors in ("forbidden", "unsafe")
 
     @property
     def instruction(self) -> str:
@@ -73,6 +79,7 @@ class _Other(NamedTuple):
     authority: str
     expires_at: float
     parts: dict[str, object]
+    doors: str
     area: str
     geocodes: list[list[str]]
 
@@ -99,7 +106,7 @@ async def neighbours(
         theirs = await ground_of(db, other.area, other.geocodes)
         somewhere = mine.unknown or theirs.unknown or mine.shape is None or theirs.shape is None
         if somewhere or shapely.intersects(mine.shape, theirs.shape):
-            found.append(Neighbour(*other[:6]))
+            found.append(Neighbour(*other[:7]))
     return found
 
 

@@ -14,7 +14,13 @@ from tools.servers import commands
 
 KEYS = [
     "targeted", "reached", "closed", "explained_not_closed", "open", "unexplained", "by_group", "by_channel",
-    "provider_accepts", "ambiguous", "doubled",
+    "provider_accepts", "ambiguous", "doubled", "unregistered", "before_impact",
+]  # fmt: skip
+
+
+BEFORE = [
+    "minutes", "lead_min", "groups", "cannot_leave_moving", "facilities_moving", "first_knock_min",
+    "knocks_after_turn_back", "help", "contradictions",
 ]  # fmt: skip
 
 
@@ -49,6 +55,10 @@ async def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
     figures = json.loads(runs[0][1])
     assert list(figures) == KEYS
     assert 0 == figures["unexplained"] == figures["doubled"]
+    before = figures["before_impact"]
+    assert set(BEFORE) <= set(before)
+    assert before["groups"]["unregistered"] == [0, figures["unregistered"]]
+    assert 15 == figures["unregistered"] + figures["targeted"] - 1, "one house of many comes on top"
     assert figures["targeted"] == figures["closed"] + sum(figures["explained_not_closed"].values()) + figures["open"]
     _, other, _ = await tocsin(*words, "4", cwd=tmp_path)
     assert other != runs[0][1]

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from services.shared.bus.outbox import new_id
 from services.shared.clock import iso
-from services.shared.ledger.warnings import policy_in_force, warning_preview, warning_text
+from services.shared.ledger.warnings import policy_in_force, warning_preview, warning_state, warning_text
 from services.shared.powers.approval import Approval, hold_to
 from services.shared.tiers import Tier
 from tests.integration.gateway.test_two_persons import Two, box, storm, two
@@ -180,6 +180,32 @@ async def test_what_else_is_in_force_there_is_shown_with_what_contradicts(
         page = await got.text()
     assert "In force in the same place (1)" in page
     assert against is ("told the opposite" in page)
+
+
+async def test_who_sends_is_told_where_another_warning_forbids_doors(two: Two) -> None:
+    """Before the release beside what is in force there, and by the answer to it; not of a plume that is elsewhere."""
+    neighbour = await two.town.new_key(name="Beitan", label="neighbour", alone=Tier.RED)
+    for west in (103.05, 105.0):
+        plume = storm(
+            "red", hazard="toxic_release", respond="shelter_in", identifier=new_id(), area=box(0.1, west=west)
+        )
+        _, out = await two.post(plume, neighbour)
+        mine = warning_state.c.warning_id == out["warning_id"]
+        await write(
+            two, sa.update(warning_state).where(mine).values(doors="forbidden")
+        )  # as the router says of its hazard
+    _, taken = await two.post(storm("red", respond="shelter_in"), two.one)
+    (found,) = await overlaps(two, taken["warning_id"])
+    assert found["forbids_doors"]
+    headers = {"Authorization": f"Bearer {two.other}", "Accept": "text/html"}
+    async with two.town.session.get(f"{two.town.url}/live/{taken['warning_id']}/preview", headers=headers) as got:
+        assert "Nobody is sent to a door there" in await got.text()
+    given = {"approves": await looked_at(two, taken["warning_id"])}
+    _, sent = await two.town.call("POST", f"/api/v1/warnings/{taken['warning_id']}/release", given, key=two.other)
+    assert "active" == sent["state"]
+    assert [f"nobody is sent to doors in the area of No. {found['number']}"] == [
+        note.partition(",")[0] for note in sent["notes"]
+    ]
 
 
 async def test_going_home_contradicts_an_order_to_leave(two: Two) -> None:

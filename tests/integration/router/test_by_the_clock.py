@@ -217,8 +217,10 @@ async def test_night_is_judged_at_each_step(tmp_path: Path) -> None:
 
 async def test_a_running_warning_keeps_its_policy(tmp_path: Path) -> None:
     """A process that starts with another file walks what is running by the old one, and the next warning by the new."""
-    later = TEXT.replace("{at: earlier of 15 and impact-90, if", "{at: 40, if").replace("version: 1,", "version: 2,")
-    later = later.replace("{at: 30, if: zone_has", "{at: 41, if: zone_has")
+    later = TEXT.replace('{at: "earlier of 15 and 10% of lead, at least 2", if', "{at: 40, if").replace(
+        "version: 1,", "version: 2,"
+    )
+    later = later.replace('{at: "earlier of 30 and 20% of lead, at least 4", if: zone_has', "{at: 41, if: zone_has")
     assert later != TEXT
     person = one(1, "sms", "voice_mobile")
     async with router_town(tmp_path) as there:

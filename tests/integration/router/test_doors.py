@@ -12,7 +12,7 @@ from tests.kit.router_alone import NOON, ident, one, router_town, worker
 
 
 async def test_a_door_that_closes_by_telephone_gives_its_place_to_who_was_left_over(tmp_path: Path) -> None:
-    """The most urgent of them first: their path is open again, a team comes, and the figures know one shortage less."""
+    """Who is left over is named at once and waits in rank: the most urgent of them gets the team that has come free."""
     async with router_town(tmp_path) as there:
         w = await there.issue(doors="allowed", hours=2, hazard="storm")
         people = [one(n, "sms") for n in (1, 2)]
@@ -21,7 +21,9 @@ async def test_a_door_that_closes_by_telephone_gives_its_place_to_who_was_left_o
         await there.at(1)
         given = {r.person_id for r in await there.rows(channel="door") if r.slot}
         assert {ident(7), ident(8)} == given
-        assert {"no_capacity"} == {(await there.paths(w))[ident(n)].ending for n in (1, 2, 9)}
+        assert {"open"} == {(await there.paths(w))[ident(n)].state for n in (1, 2, 9)}
+        named = {r.person_id for r in await there.rows(channel="fire_service_list")}
+        assert {ident(n) for n in (1, 2, 9)} == named
         answered = next(r for r in await there.rows(person_id=ident(7)) if r.channel == "sms")
         await said_in_log(there, answered.delivery_id, "moving", "person", NOON + 120)
         await there.at(4)
@@ -29,7 +31,11 @@ async def test_a_door_that_closes_by_telephone_gives_its_place_to_who_was_left_o
         assert "closed" == paths[ident(7)].ending
         assert ("open", "") == (paths[ident(9)].state, paths[ident(9)].ending)
         assert {ident(7), ident(8), ident(9)} == {r.person_id for r in await there.rows(channel="door") if r.slot}
-        assert {"no_capacity"} == {paths[ident(n)].ending for n in (1, 2)}
+        assert {"open"} == {paths[ident(n)].state for n in (1, 2)}
+        await there.at(119)
+        assert {"open"} == {(await there.paths(w))[ident(n)].state for n in (1, 2)}
+        await there.at(121)
+        assert {"no_capacity"} == {(await there.paths(w))[ident(n)].ending for n in (1, 2)}
 
 
 async def test_who_calls_for_help_gets_a_team_though_all_are_full(tmp_path: Path) -> None:

@@ -220,8 +220,12 @@ def test_the_page_as_pdf(tmp_path: Path) -> None:
 
 async def test_two_policies_are_compared_over_the_register(tmp_path: Path) -> None:
     """Who changes, who loses a channel, by id; doors by hour, teams needed; the withdrawn are not counted."""
-    text = TEXT.replace("{at: earlier of 15 and impact-90, if: open, do: [officer", "{at: 65, if: open, do: [officer")
-    later = read(text.replace("{at: 30, if: zone_has", "{at: 66, if: zone_has"))
+    text = TEXT.replace(
+        '{at: "earlier of 15 and 10% of lead, at least 2", if: open, do: [officer', "{at: 65, if: open, do: [officer"
+    )
+    later = read(
+        text.replace('{at: "earlier of 30 and 20% of lead, at least 4", if: zone_has', "{at: 66, if: zone_has")
+    )
     blind, deaf = made_up(["blind"], ["sms", "voice_mobile"]), made_up(["deafblind"], ["sms", "supporter"])
     with sqlite3.connect(tmp_path / "register.db") as register:
         register.execute("create table registry_profile (profile_key text, body blob)")

@@ -154,7 +154,7 @@ async def test_a_house_is_asked_how_many_are_out_until_all_are(tmp_path: Path) -
 
 
 async def test_shortage_names_who_is_left_over_and_tells_who_can_help(tmp_path: Path) -> None:
-    """Two doors an hour for five: the neediest first; for the others helpers, loudspeakers, the fire service, an ending."""
+    """Two doors an hour for five: the neediest first; for the others helpers, loudspeakers, the fire service, a place in rank."""
     async with router_town(tmp_path) as there:
         w = await there.issue(doors="allowed", hours=1, hazard="storm")
         people = [one(n, "sms", helper="inside") for n in range(1, 4)]
@@ -164,10 +164,13 @@ async def test_shortage_names_who_is_left_over_and_tells_who_can_help(tmp_path: 
         given = {r.person_id for r in await there.rows(channel="door") if r.slot}
         assert {ident(8), ident(9)} == given
         paths = await there.paths(w)
-        assert {"no_capacity"} == {paths[ident(n)].ending for n in (1, 2, 3)}
+        assert {"open"} == {paths[ident(n)].state for n in (1, 2, 3)}
         assert {ident(n) for n in (1, 2, 3)} == {r.person_id for r in await there.rows(channel="fire_service_list")}
         assert 1 == len(await there.rows(channel="area_sound", step="shortage"))
         assert 3 == len(await there.rows(addressee_kind="supporter"))
+        await there.at(61)
+        paths = await there.paths(w)
+        assert {"no_capacity"} == {paths[ident(n)].ending for n in (1, 2, 3)}, "when it is too late to set out"
 
 
 async def test_a_list_is_never_longer_than_the_policy_says_and_never_reordered(tmp_path: Path) -> None:
@@ -305,12 +308,16 @@ async def test_who_was_only_met_at_the_door_hears_of_the_end_herself(tmp_path: P
 
 
 async def test_a_near_impact_brings_the_door_before_its_step(tmp_path: Path) -> None:
-    """Orange, two hours to go: the door is due 90 minutes before, at 30; with one hour to go it is due now, as in red."""
+    """Asked by phone first, and visited at a share of the time there is: never all at once at minute 0."""
     for impact, tier, due in (
         (120, Tier.ORANGE, 30.0),
-        (100, Tier.ORANGE, 10.0),
-        (60, Tier.ORANGE, 0.0),
-        (60, Tier.RED, 0.0),
+        (100, Tier.ORANGE, 25.0),
+        (10, Tier.ORANGE, 5.0),
+        (170, Tier.RED, 15.0),
+        (90, Tier.RED, 9.0),
+        (60, Tier.RED, 6.0),
+        (30, Tier.RED, 3.0),
+        (10, Tier.RED, 2.0),
     ):
         folder = tmp_path / f"{impact}{tier}"
         folder.mkdir()
@@ -330,4 +337,6 @@ async def test_need_comes_before_the_time_a_door_was_asked_for(tmp_path: Path) -
         await there.at(20)
         await there.word(w, "allowed")
         assert [ident(2)] == [r.person_id for r in await there.rows(channel="door") if r.slot]
+        assert "open" == (await there.paths(w))[ident(1)].state
+        await there.at(61)
         assert "no_capacity" == (await there.paths(w))[ident(1)].ending

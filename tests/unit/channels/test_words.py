@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from services.channels.messages.frames import frame_for
 from services.channels.messages.hazard_text_rules import faults_of, findings
 from services.channels.messages.hazard_texts import (
     FORMS,
@@ -321,8 +322,8 @@ def test_helpers_officials_and_screen_readers() -> None:
     assert "This is about you too" in inside
     assert "do not go there" in inside
     beside = {"addressee": "supporter", "form": "helper_home", "about": "Mr W"}
-    leaves = render(facts(**beside, parts=PARTS | {"asked": "evacuate"}), "en").text
-    stays = render(facts(**beside, parts=PARTS | {"asked": "shelter_in"}), "en").text
+    leaves = render(facts(**beside, parts=PARTS | {"instruction": "leave"}), "en").text
+    stays = render(facts(**beside, parts=PARTS | {"instruction": "stay_in"}), "en").text
     for text in (leaves, stays):
         assert "You live with Mr W." in text
         assert "do not go there" not in text
@@ -336,7 +337,67 @@ def test_helpers_officials_and_screen_readers() -> None:
         "does not answer"
         in render(facts(kind=DeliveryKind.OFFICIAL, addressee="worker", form="official_above"), "en").text
     )
+    above = facts(kind=DeliveryKind.OFFICIAL, addressee="worker", form="official_above_phone")
+    assert "Take over by phone" in render(above, "en").text
     assert "Number 4721" in render(facts(form="spoken+screen_reader"), "en").text
+
+
+@pytest.mark.parametrize(
+    ("told", "english", "chinese"),
+    [
+        ("stay_in", "stay indoors", "请留在室内"),
+        ("leave", "leave as the others do", "请与大家一起撤离"),
+        ("", "do as the warning says", "请按预警要求做"),
+    ],
+)
+def test_where_nobody_goes_out_whoever_is_asked_to_help_is_told_so(told: str, english: str, chinese: str) -> None:
+    """Officers by phone only and what to do themselves; officials are not told to begin; a helper is not told to go."""
+    of = {"addressee": "worker", "about": "Mr W", "about_place": "Lane 3"}
+    for form, kind in (("officer_phone", DeliveryKind.WARNING), ("official_phone", DeliveryKind.OFFICIAL)):
+        made = facts(form=form, kind=kind, **of)
+        made = dataclasses.replace(made, parts={**made.parts, "instruction": told})
+        said = render(made, "en").text
+        assert "Phone only" in said
+        assert english in said
+        assert "visit, as they can use" not in said
+        assert "Begin now" not in said
+        assert chinese in render(made, "zh").text
+    helper = facts(addressee="supporter", form="helper_phone", about="Mr W")
+    assert "Phone, do not go there" in render(helper, "en").text
+    assert "不要前往" in render(helper, "zh").text
+
+
+@pytest.mark.parametrize(
+    ("told", "keys", "menu", "chinese"),
+    [
+        (
+            "leave",
+            "Press 1 if you are moving your people.",
+            "1 we are moving, 2 need transport, 3 all are out",
+            "正在转移",
+        ),
+        ("stay_in", "Press 1 when all are inside", "1 all inside, doors shut, 2 need help", "已全部进屋"),
+    ],
+)
+def test_a_house_of_many_answers_for_all_in_it(told: str, keys: str, menu: str, chinese: str) -> None:
+    """By call and by text; who lives there is asked as a person is, and so is a house in a language we have no words in."""
+    made = facts(addressee="facility", form="facility_brief", tier=Tier.RED)
+    made = dataclasses.replace(made, parts={**made.parts, "instruction": told})
+    assert keys in render(made, "en").spoken
+    assert menu in render(made, "en").text
+    assert chinese in render(made, "zh").spoken
+    resident = dataclasses.replace(made, addressee="person")
+    assert keys not in render(resident, "en").spoken
+    assert menu not in render(resident, "en").text
+    german = dataclasses.replace(made, parts={**made.parts, "languages": ["de"], "de": made.parts["en-US"]})
+    assert frame_for("de").keys["other"] in render(german, "de").spoken
+
+
+@pytest.mark.parametrize("name", ["supporter_phone", "officer_phone", "official_phone", "superior_phone"])
+def test_a_text_to_a_helper_or_officer_says_whose_it_is(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Source and number stand in each, also where nobody may go out."""
+    monkeypatch.setitem(LINES, "en", dataclasses.replace(LINES["en"], **{name: "Phone {who}. No. {number}."}))  # type: ignore[arg-type]
+    assert any(f"{name}: {{source}} is missing" in one for one in line_findings())
 
 
 def test_the_commands(tmp_path: Path) -> None:

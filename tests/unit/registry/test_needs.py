@@ -298,3 +298,24 @@ def test_a_need_that_one_answer_makes_stands_in_the_answers_row() -> None:
     assert {(need, value): value not in (2, False, "none") for need, value in found} == found
     assert set(NEEDS) < set(GROUPS)
     assert {"cognitive", "speech", "psychosocial", "power_medical", "older_only_home"} < set(NEEDS)
+
+
+HOUSE: dict[str, object] = {"facility_id": "f" * 32, "name": "Hillside", "kind": "school", "lat": 30.0, "lon": 103.0}
+
+
+@pytest.mark.parametrize(
+    ("said", "flags"),
+    [
+        ({"headcount_day": 340, "headcount_night": 0}, {"empty_by_night"}),
+        ({"headcount_day": 0, "headcount_night": 45}, {"empty_by_day"}),
+        ({"headcount_day": 340}, set()),  # nobody has said that it is empty at night
+        ({"headcount_day": 0, "headcount_night": 0}, set()),  # nobody has said how many are ever there
+        ({"headcount_day": 340, "headcount_night": 0, "occupancy": ("2026-11-22", 12, 0)}, set()),
+        ({"kind": "custody", "headcount_day": 90, "headcount_night": 90}, {"custody"}),
+        ({"kind": "boat"}, {"boat"}),
+    ],
+)
+def test_a_house_says_when_nobody_is_in_it_and_who_alone_moves_it(said: dict[str, object], flags: set[str]) -> None:
+    """Only what was said counts: a count that was left out is no nought."""
+    house = FacilityIn.model_validate(HOUSE | said)
+    assert flags == set(facility_profile(house, ("en",)).flags) - {"cannot_leave", "high_support"}

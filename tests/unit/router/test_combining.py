@@ -101,6 +101,41 @@ def test_the_next_channel_is_the_next_in_her_order() -> None:
     assert [(0.0, "sms"), (0.0, "voice_mobile"), (10.0, "voice_landline")] == [(at, channel) for at, channel, _ in four]
 
 
+@pytest.mark.parametrize(("minute", "hour"), [(720, "day"), (150, "night")])
+@pytest.mark.parametrize(
+    ("hazard", "sounds"),
+    [("flash_flood", True), ("toxic_release", True), ("heat_or_cold", False), ("power_cut", False)],
+)
+def test_a_siren_sounds_only_for_a_hazard_whose_own_rule_asks_for_it(
+    hazard: str, sounds: bool, minute: int, hour: str
+) -> None:
+    """Red asks for it whatever the hazard; nobody is woken by a siren for heat."""
+    area = {act.word: act.left_out for act in area_acts(made_up_warning(POLICY, Tier.RED, hazard, minute, ALL))}
+    assert ("" if sounds else "hazard_needs_no_siren") == area["area_sound"], hour
+    assert "" == area["broadcast"]
+
+
+@pytest.mark.parametrize(
+    ("hazard", "said", "groups", "starts"),
+    [
+        ("flash_flood", "", ("mobility",), Tier.ORANGE),
+        ("storm", "", ("mobility",), Tier.YELLOW),  # all stay in
+        ("storm", "evacuate", ("mobility",), Tier.ORANGE),  # this one says leave
+        ("flash_flood", "shelter_in", ("mobility",), Tier.YELLOW),  # and this one stay
+        ("heat_or_cold", "", ("newborn_or_late_pregnancy",), Tier.YELLOW),
+        ("unknown", "", ("mobility",), Tier.ORANGE),  # nobody has said what people do: they may have to leave
+        ("power_cut", "", ("power_medical",), Tier.ORANGE),  # their battery runs
+        ("power_cut", "", ("mobility",), Tier.YELLOW),
+        ("flash_flood", "", ("blind",), Tier.YELLOW),
+    ],
+)
+def test_who_is_slow_begins_a_tier_earlier_only_where_people_leave(
+    hazard: str, said: str, groups: tuple[str, ...], starts: Tier
+) -> None:
+    """By what the warning says, else by the hazard."""
+    assert starts == POLICY.plan(profile(*groups), Tier.YELLOW, hazard, False, WORKING, said=said).tier
+
+
 @pytest.mark.parametrize(
     ("hazard", "sweep", "channels"),
     [

@@ -76,7 +76,7 @@ def test_what_becomes_of_them(answers: dict[str, Any], case: dict[str, Any]) -> 
         assert case["unused"].items() <= dict(plan.left_out).items(), case["why"]
     looked_at: dict[str, object] = {
         "team": plan.team, "closes": plan.closing, "groups": list(profile.groups), "language": profile.language,
-        "last": rank(POLICY, plan, profile.groups, urgent=False) > len(POLICY.shortage.rank) + 2,
+        "last": rank(POLICY, plan, profile, urgent=False) > len(POLICY.shortage.rank) + 2,
     }  # fmt: skip
     assert {name: case[name] for name in looked_at if name in case} == {
         name: value for name, value in looked_at.items() if name in case

@@ -182,6 +182,8 @@ FAULTS = [
     ("unless: [onset_before_morning, deadly_before_morning, facility]", "unless: [rain]", "rain"),
     ("listen_s: 20", "listen_s: 0", "1 to 300"),
     ("use: earliest", "use: latest", "earliest"),
+    ("earlier of 15 and 10% of lead, at least 2", "earlier of 15 and 10% of lead, at least 20", "at least"),
+    ("earlier of 15 and 10% of lead, at least 2", "earlier of 15 and a tenth of lead", "% of lead"),
     ("[accepted, delivered, opened", "[delivered, accepted, opened", "weakest first"),
     ("or: supporter_spoke", "or: supporter_saw", "supporter_saw"),
     ("evacuate: never", "evacuate: always", "always"),

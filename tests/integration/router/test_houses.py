@@ -1,0 +1,65 @@
+"""A house of many by the hour: an empty one is told and not fetched; whoever is on duty answers for all in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from services.router.explaining.explain import CHANNELS
+from services.shared.messages import Profile
+from services.shared.tiers import Tier
+from tests.integration.router.test_paths import said_in_log
+from tests.kit.router_alone import MIDNIGHT, NOON, ident, one, router_town, worker
+from tests.unit.router.test_steps import POLICY
+
+KINDS = ("duty_phone_1", "sms")
+WORKING = dict.fromkeys(CHANNELS, "")
+
+
+@pytest.mark.parametrize(("start", "calls", "fetched"), [(NOON, 3, True), (MIDNIGHT, 1, False)])
+async def test_a_school_at_night_is_told_once_and_nobody_is_sent(
+    tmp_path: Path, start: float, calls: int, fetched: bool
+) -> None:
+    """By day its line is called three times and a team fetches the pupils."""
+    async with router_town(tmp_path, start=start) as there:
+        w = await there.issue(doors="allowed")
+        flags = ("cannot_leave", "empty_by_night", "high_support")
+        await there.page(w, [one(1, *KINDS, groups=("facility",), kind="facility", flags=flags)], [worker("a", "g")])
+        await there.at(14, start)
+        rows = await there.rows(person_id=ident(1))
+        assert calls == len([r for r in rows if r.channel == "voice_duty"])
+        assert 1 == len([r for r in rows if r.channel == "sms"])
+        assert fetched is ("door" in {r.channel for r in rows})
+        await there.at(60, start)
+        assert ("" if fetched else "sent") == (await there.paths(w))[ident(1)].ending
+
+
+@pytest.mark.parametrize(
+    ("key", "ending", "answer"),
+    [("leaving", "closed", "moving"), ("not_there", "closed", "safe"), ("help", "", "help")],
+)
+async def test_a_key_of_whoever_is_on_duty_speaks_for_the_house(
+    tmp_path: Path, key: str, ending: str, answer: str
+) -> None:
+    """1 is moving, 3 is all out, and both close it; 2 needs transport: a case, and a team before all others."""
+    async with router_town(tmp_path) as there:
+        w = await there.issue(doors="allowed")
+        flags = ("cannot_leave", "high_support")
+        await there.page(w, [one(1, *KINDS, groups=("facility",), kind="facility", flags=flags)], [worker("a", "g")])
+        await there.at(1)
+        call = (await there.rows(person_id=ident(1), channel="voice_duty"))[0]
+        await said_in_log(there, call.delivery_id, key, "person", NOON + 60)
+        await there.at(2)
+        path = (await there.paths(w))[ident(1)]
+        assert (ending, answer) == (path.ending, path.answer)
+        assert (key == "help") is (True in {r.params.urgent for r in await there.rows(channel="door")})
+
+
+@pytest.mark.parametrize(
+    ("flags", "team"), [((), "liaison_team"), (("custody",), "custody_service"), (("boat",), "water_rescue")]
+)
+def test_a_house_that_its_own_service_moves_is_left_to_it(flags: tuple[str, ...], team: str) -> None:
+    """No liaison team unlocks a cell or boards a boat."""
+    house = Profile("p", "facility", ("facility",), flags, "en", KINDS)
+    assert team == POLICY.plan(house, Tier.RED, "flash_flood", False, WORKING).team
