@@ -187,8 +187,8 @@ MUTANTS = (
     Mutant("planning/rows.py", "int(slack // 15) + plan.bucket", "int(slack // 15) - plan.bucket", "basements go last"),
     Mutant(
         "planning/rows.py",
-        '"helper_in" if not helper.outside_zone',
-        '"helper_in" if helper.outside_zone',
+        "if not helper.outside_zone:\n        return",
+        "if helper.outside_zone:\n        return",
         "helpers sent through the hazard",
     ),
     Mutant(

@@ -14,7 +14,7 @@ CANNOT_LEAVE: dict[str, Any] = {"groups": ("mobility",), "flags": ("cannot_leave
 
 @pytest.mark.parametrize(
     ("hazard", "doors", "phone"),
-    [("toxic_release", "ask", True), ("local_tsunami", "ask", True), ("flash_flood", "unsafe", True),
+    [("toxic_release", "ask", True), ("tsunami", "ask", True), ("flash_flood", "unsafe", True),
      ("flash_flood", "allowed", False)],
 )  # fmt: skip
 async def test_who_is_asked_to_help_is_told_whether_anybody_may_go(

@@ -81,7 +81,7 @@ async def test_a_house_of_many_comes_before_what_is_on_a_full_list(tmp_path: Pat
         assert resident.params.rank > next(r for r in listed if r.person_id == ident(1)).params.rank
 
 
-@pytest.mark.parametrize(("hazard", "ends"), [("flash_flood", "no_capacity"), ("heat_or_cold", "")])
+@pytest.mark.parametrize(("hazard", "ends"), [("flash_flood", "no_capacity"), ("heat", "")])
 async def test_an_impact_ends_no_visits_where_the_hazard_lets_people_out(
     tmp_path: Path, hazard: str, ends: str
 ) -> None:
@@ -95,7 +95,7 @@ async def test_an_impact_ends_no_visits_where_the_hazard_lets_people_out(
         assert (1 if ends else 2) == len([r for r in await there.rows(channel="door") if r.slot])
 
 
-@pytest.mark.parametrize(("hazard", "sounds"), [("flash_flood", 1), ("heat_or_cold", 0)])
+@pytest.mark.parametrize(("hazard", "sounds"), [("flash_flood", 1), ("heat", 0)])
 async def test_a_shortage_wakes_nobody_where_the_hazard_needs_no_siren(
     tmp_path: Path, hazard: str, sounds: int
 ) -> None:

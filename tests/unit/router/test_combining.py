@@ -104,7 +104,7 @@ def test_the_next_channel_is_the_next_in_her_order() -> None:
 @pytest.mark.parametrize(("minute", "hour"), [(720, "day"), (150, "night")])
 @pytest.mark.parametrize(
     ("hazard", "sounds"),
-    [("flash_flood", True), ("toxic_release", True), ("heat_or_cold", False), ("power_cut", False)],
+    [("flash_flood", True), ("toxic_release", True), ("heat", False), ("power_cut", False)],
 )
 def test_a_siren_sounds_only_for_a_hazard_whose_own_rule_asks_for_it(
     hazard: str, sounds: bool, minute: int, hour: str
@@ -122,7 +122,7 @@ def test_a_siren_sounds_only_for_a_hazard_whose_own_rule_asks_for_it(
         ("storm", "", ("mobility",), Tier.YELLOW),  # all stay in
         ("storm", "evacuate", ("mobility",), Tier.ORANGE),  # this one says leave
         ("flash_flood", "shelter_in", ("mobility",), Tier.YELLOW),  # and this one stay
-        ("heat_or_cold", "", ("newborn_or_late_pregnancy",), Tier.YELLOW),
+        ("heat", "", ("newborn_or_late_pregnancy",), Tier.YELLOW),
         ("unknown", "", ("mobility",), Tier.ORANGE),  # nobody has said what people do: they may have to leave
         ("power_cut", "", ("power_medical",), Tier.ORANGE),  # their battery runs
         ("power_cut", "", ("mobility",), Tier.YELLOW),
