@@ -105,7 +105,7 @@ _If = Annotated[Condition, WrittenAs(_CONDITION, parse_condition, "condition")]
 class StepAt(Entry):
     """A step at a minute from the release, or earlier where the impact is near."""
 
-    at: Annotated[StepTime, PlainValidator(_at), WithJsonSchema(_AT_SCHEMA)]
+    at: Annotated[tuple[float, float | None, float | None, float], PlainValidator(_at), WithJsonSchema(_AT_SCHEMA)]
     condition: _If = Field(default_factory=lambda: ALWAYS, alias="if")
     do: Annotated[Words, ListOf((*w.AREA_WORDS, *w.PERSON_WORDS), least=1)]
     mode: Literal["parallel"] = "parallel"
@@ -119,7 +119,7 @@ class StepAt(Entry):
 
     def step(self, name: str) -> Step:
         """As the engine walks it."""
-        return Step(name, self.at, self.do, self.condition)
+        return Step(name, StepTime(*self.at), self.do, self.condition)
 
 
 class StepEvery(Entry):
@@ -169,7 +169,7 @@ _BY_TIME = Discriminator(
 def _in_order(steps: tuple[StepAt | StepEvery, ...]) -> tuple[StepAt | StepEvery, ...]:
     if not steps:
         wrong("give a list of steps, not []", "list", [])
-    times = [step.at.at for step in steps if isinstance(step, StepAt)]
+    times = [step.at[0] for step in steps if isinstance(step, StepAt)]
     if times != sorted(times):
         wrong("the steps must stand in the order of their minutes", "order")
     if any(isinstance(step, StepEvery) for step in steps[:-1]):
