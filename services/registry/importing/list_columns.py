@@ -66,7 +66,6 @@ COLUMNS = {
     "consent_by, consent_method, consent_notice, consent_on": (
         "self or guardian; online, phone, in_person, paper, sign_language, list; version they were shown; day"
     ),
-    "facility_kind": "nursing_home, hospital, school, hotel ...",
     "headcount_day, headcount_night, non_walking": "of a facility",
     "evac_min_day, evac_min_night, plan_on": "of a facility: minutes out by its own plan, and the plan's date",
     "occupancy_day, occupancy_people, occupancy_non_walking": "who is in it that night, as its desk reports",

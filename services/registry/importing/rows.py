@@ -13,7 +13,7 @@ from services.registry.importing import cell_words
 from services.registry.importing.bounds import Bounds, wrong
 from services.registry.importing.cells import LANDLINE, MOBILE, Cells
 from services.registry.model.answers import Row
-from services.registry.model.facilities import AreaIn, FacilityIn, FacilityKind, PlaceIn, Role, WorkerIn
+from services.registry.model.facilities import AreaIn, FacilityIn, PlaceIn, Role, WorkerIn
 from services.registry.model.given import (
     ANSWERS,
     CONTACT_KINDS,
@@ -23,6 +23,7 @@ from services.registry.model.given import (
     WG,
     Ability,
     ContactIn,
+    FacilityKind,
     Method,
     PersonIn,
     Purpose,
@@ -40,7 +41,7 @@ SAFE = ("mobile", "landline", "email", "bed_shaker")
 ALWAYS = frozenset(
     ("person_id", "household_id", "facility_id", "contacts", "supporters", "stays", "consents", "wg", "lat", "lon")
 ) | {"kind", "name"}
-INHERITED = frozenset(("address", "zone_id", "grid_id"))  # from the facility they live in
+INHERITED = frozenset(("address", "zone_id", "grid_id", "facility_kind"))  # from the facility they live in
 COLUMN_OF = {"call_name": "name", "zone_id": "zone", "grid_id": "grid", "occupancy": "occupancy_people"}
 KIND_OF = {"self": "self", "proxy": "proxy", "officer": "officer_visit"}  # given_by > kind of source
 GIVEN_BY = {"self": "self", "proxy": "proxy", "officer_visit": "officer"}  # kind of source > given_by; lists: record
@@ -337,6 +338,8 @@ class RowReader:
             "moves_note": cells.text("moves_note"),
             **self._place(cells),
         }
+        house = self.facilities.get(cells.id("facility"))
+        values["facility_kind"] = values["facility_kind"] or (house.kind if house else "")
         found = _only_said(PersonIn, cells, values)
         own = person_id_of(self.name, cells.id("id"))
         return replace(self._statement(found, cells), joined=found.person_id != own)

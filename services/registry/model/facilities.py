@@ -6,30 +6,24 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from services.registry.model.given import HOURS, ContactIn, Day, Given, Hours, Id32, Language, Lat, Lon, Status, Text
+from services.registry.model.given import (
+    HOURS,
+    ContactIn,
+    Day,
+    FacilityKind,
+    Given,
+    Hours,
+    Id32,
+    Language,
+    Lat,
+    Lon,
+    Status,
+    Text,
+)
 from services.registry.model.needs import channels_of, keyed, unverified_of
 from services.shared.messages import Profile
 from services.shared.people import languages
 
-FacilityKind = Literal[
-    "nursing_home",
-    "disability_home",
-    "hospital",
-    "school",
-    "kindergarten",
-    "day_centre",
-    "dormitory",
-    "hostel",
-    "hotel",
-    "guesthouse",
-    "campsite",
-    "scenic_site",
-    "building_site",
-    "building_site_dormitory",
-    "shelter",
-    "custody",
-    "boat",
-]
 MOVED_BY_THEIR_OWN = ("custody", "boat")  # the flag is the kind: no liaison team unlocks a cell or boards a boat
 Role = Literal[
     "emergency_info_officer",

@@ -49,6 +49,33 @@ Decision = Literal["given", "refused", "withdrawn", "not_asked"]
 Method = Literal["online", "phone", "in_person", "paper", "sign_language", "list"]
 Ability = Literal["relay", "wake", "interpret", "carry", "drive", "key"]
 
+FacilityKind = Literal[
+    "nursing_home",
+    "disability_home",
+    "hospital",
+    "school",
+    "kindergarten",
+    "day_centre",
+    "dormitory",
+    "hostel",
+    "hotel",
+    "guesthouse",
+    "campsite",
+    "scenic_site",
+    "building_site",
+    "building_site_dormitory",
+    "shelter",
+    "custody",
+    "boat",
+]
+OF_THE_ABLE: frozenset[FacilityKind] = frozenset(
+    (
+        "dormitory", "hostel", "hotel", "guesthouse", "campsite", "scenic_site", "building_site",
+        "building_site_dormitory", "shelter", "boat",
+    )
+)  # fmt: skip
+"""Houses whose people walk out by themselves, unless they say otherwise."""
+
 Language = Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,4}$", max_length=35)]
 Id32 = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 Text = Annotated[str, Field(max_length=300)]
@@ -245,6 +272,13 @@ class PersonIn(Given):
     person_id: Id32
     household_id: Id32 | Literal[""] = Field("", description="empty: their facility, or a household of their own")
     facility_id: Id32 | Literal[""] = Field("", description="the facility they live in")
+    facility_kind: Annotated[
+        FacilityKind | Literal[""],
+        AskedAnswer(
+            mark("Kind of house they live in"),
+            help="nursing_home, hospital, school, hotel ... of a person too, where the house has no row",
+        ),
+    ] = ""
     status: Status = "active"
     call_name: Text = ""
     birth_year: Annotated[

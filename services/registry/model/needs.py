@@ -12,6 +12,7 @@ from services.registry.model.given import (
     LOCAL_LANGUAGES,
     MINOR_AGE,
     NEEDS,
+    OF_THE_ABLE,
     PHONE_KINDS,
     VOICE_KINDS,
     WG,
@@ -114,16 +115,18 @@ def flags(person: PersonIn, year: int, found: tuple[str, ...]) -> tuple[str, ...
     age = person.age(year)
     own_phone = any(c.kind in PHONE_KINDS and not c.household and not c.said_no for c in person.contacts)
     carried = person.carriers_needed > 0
-    stairs = (
-        person.basement or person.floor != 0
-    )  # no car waits at their bed: nobody takes a wheelchair down the stairs
+    cared_for = "facility" in mine and person.facility_kind not in OF_THE_ABLE
+    # no car waits at their bed: nobody takes a wheelchair down the stairs
+    stairs = person.basement or person.floor != 0
     rules = {
-        "high_support": bool(mine & {"deafblind", "cognitive", "power_medical", "no_phone", "facility"})
+        "high_support": bool(mine & {"deafblind", "cognitive", "power_medical", "no_phone"})
+        or cared_for
         or carried
         or person.wg.selfcare in (3, 4)
         or person.cannot_open_door
         or child_alone,
-        "cannot_leave": bool(mine & {"power_medical", "facility"})
+        "cannot_leave": "power_medical" in mine
+        or cared_for
         or carried
         or person.moves == "stretcher"
         or (rolls and (stairs or not person.own_transport)),

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field, replace
 from services.registry.geo.areas import Shape
 from services.registry.importing.report import ImportReport
 from services.registry.importing.write import SealingKeys, import_areas, import_people, import_workers
-from services.registry.model.facilities import AreaIn, FacilityIn, FacilityKind, WorkerIn
-from services.registry.model.given import ConsentIn, ContactIn, PersonIn, Wg, mobile
+from services.registry.model.facilities import AreaIn, FacilityIn, WorkerIn
+from services.registry.model.given import ConsentIn, ContactIn, FacilityKind, PersonIn, Wg, mobile
 from services.registry.sample.people import NAMES, SECOND, Facts, Home, Traits
 from services.shared.bus.outbox import id_of
 from services.shared.database.engine import Database

@@ -48,7 +48,11 @@ def test_every_list_of_answers_is_these_rows() -> None:
     assert {"floor", "lift", "basement", "people_at_home", "boat", "quarantine"} == HOME
     assert {"power_device", "backup_min"} == MEDICAL
     assert {"pregnancy_or_newborn", "quarantine"} == TEMPORARY
-    assert set(ANSWERS) - set(QUESTIONS) == {"own_channels", "asked_for"}  # chosen on the page of channels
+    assert set(ANSWERS) - set(QUESTIONS) == {
+        "own_channels",
+        "asked_for",
+        "facility_kind",
+    }  # chosen on the page of channels
     whole = PersonIn.model_validate(
         {"person_id": "0" * 32, "lat": 30, "lon": 103, "wg": dict.fromkeys(WG, 3)}
         | {name: row.default for name, row in ANSWERS.items() if name not in WG}

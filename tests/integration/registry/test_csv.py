@@ -203,6 +203,20 @@ async def test_numbers_of_another_country_and_of_none(registry):
     assert ("sms", "voice_mobile") == profile.channels
 
 
+async def test_who_lives_in_a_dormitory_walks_out_and_who_lives_in_a_home_does_not(registry):
+    """Their house says it, where nobody does."""
+    text = (
+        "kind,id,facility,name,facility_kind,duty_phone_1,lat,lon\n"
+        "facility,site,,Site,building_site_dormitory,+862885551234,30.05,103.05\n"
+        "facility,home,,Home,nursing_home,+862885551235,30.05,103.05\n"
+        "person,1,site,Mr A,,,,\n"
+        "person,2,home,Mr B,,,,\n"
+    )
+    assert [] == told(await take(registry, text))
+    flags = [(await stored(registry, n))[1].flags for n in ("1", "2")]
+    assert [(), ("cannot_leave", "high_support")] == flags
+
+
 async def test_a_supporter_of_the_same_home_and_a_boat(registry):
     """The facts of a list that tell who stands beside whom, and where no team can go."""
     text = (

@@ -9,7 +9,7 @@ from services.shared.i18n import speaking
 
 def test_every_answer_can_be_named_and_asked() -> None:
     """What is stored of a person has words; what they may change has a question."""
-    not_asked = {"own_channels", "asked_for"}  # chosen on the page of channels
+    not_asked = {"own_channels", "asked_for", "facility_kind"}  # chosen on the page of channels; their house's
     assert set(ANSWERS) == set(QUESTIONS) | not_asked
     for name, question in QUESTIONS.items():
         assert set(question.values) <= answer_words.VALUES.keys(), name
