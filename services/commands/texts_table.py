@@ -16,7 +16,7 @@ from services.shared.tiers import Tier
 from services.shared.web.html import rendered
 
 
-class Cell(NamedTuple):
+class TextCell(NamedTuple):
     """A text in one language; `counted` for what may go out by SMS."""
 
     tag: str
@@ -24,11 +24,11 @@ class Cell(NamedTuple):
     counted: Segments | None
 
 
-class Row(NamedTuple):
+class TextRow(NamedTuple):
     """What the texts of a row are, and one a language; None where there is none."""
 
     what: tuple[str, ...]
-    cells: tuple[Cell | None, ...]
+    cells: tuple[TextCell | None, ...]
 
 
 def as_page(languages: list[str]) -> str:
@@ -37,44 +37,44 @@ def as_page(languages: list[str]) -> str:
     return rendered("texts_table.html", sections=sections)
 
 
-def _sections(languages: list[str]) -> Iterator[tuple[str, list[str], Iterator[Row]]]:
+def _sections(languages: list[str]) -> Iterator[tuple[str, list[str], Iterator[TextRow]]]:
     for hazard, words in hazard_texts.shipped().items():
         there = [one for one in languages if one in words.languages]
         yield name_of(hazard, language()), there, _of_hazard(words, there)
     yield t("Answers and endings"), languages, _of_lines([(one, LINES.get(one)) for one in languages])
 
 
-def _of_hazard(words: hazard_texts.WordSet, languages: list[str]) -> Iterator[Row]:
+def _of_hazard(words: hazard_texts.WordSet, languages: list[str]) -> Iterator[TextRow]:
     cells = {cell for one in languages for cell in words.languages[one].cells()}
     for tier, instruction in sorted(cells, key=lambda cell: (-cell[0], cell[1])):
         for form in hazard_texts.FORMS:
             what = (t(TIER_NAMES[tier]), t(NAMES[instruction]), form)
-            yield Row(what, tuple(_cell(words, one, tier, instruction, form) for one in languages))
+            yield TextRow(what, tuple(_cell(words, one, tier, instruction, form) for one in languages))
 
 
-def _cell(words: hazard_texts.WordSet, tag: str, tier: Tier, instruction: str, form: str) -> Cell | None:
+def _cell(words: hazard_texts.WordSet, tag: str, tier: Tier, instruction: str, form: str) -> TextCell | None:
     if words.languages[tag].of(tier, instruction) is None:
         return None
     model = hazard_texts.MODEL.get(tag) or hazard_texts.MODEL["zh" if tag == hazard_texts.TRADITIONAL else "en"]
     text = hazard_texts.compose(words, tag, tier, instruction, form, model)
-    return Cell(tag, text, segments(text) if form in ("plain", "short", "easy") else None)
+    return TextCell(tag, text, segments(text) if form in ("plain", "short", "easy") else None)
 
 
 _OF_LINES = ((mark("Menu"), "menus"), (mark("Keys"), "keys"), (mark("Thanks"), "doing"))
 
 
-def _of_lines(languages: list[tuple[str, Lines | None]]) -> Iterator[Row]:
+def _of_lines(languages: list[tuple[str, Lines | None]]) -> Iterator[TextRow]:
     for instruction, name in NAMES.items():
         for title, of in _OF_LINES:
-            yield Row((t(name), t(title)), tuple(_line(tag, lines, of, instruction) for tag, lines in languages))
+            yield TextRow((t(name), t(title)), tuple(_line(tag, lines, of, instruction) for tag, lines in languages))
         for kind in LINES["en"].endings:
-            yield Row((t(name), kind), tuple(_line(tag, lines, kind, instruction) for tag, lines in languages))
+            yield TextRow((t(name), kind), tuple(_line(tag, lines, kind, instruction) for tag, lines in languages))
 
 
-def _line(tag: str, lines: Lines | None, of: str, instruction: str) -> Cell | None:
+def _line(tag: str, lines: Lines | None, of: str, instruction: str) -> TextCell | None:
     if lines is None:
         return None
     if of == "menus":
-        return Cell(tag, " / ".join(filter(None, of_instruction(lines.menus, instruction).values())), None)
+        return TextCell(tag, " / ".join(filter(None, of_instruction(lines.menus, instruction).values())), None)
     rows = {"keys": lines.keys, "doing": lines.doing}.get(of) or lines.endings[of]
-    return Cell(tag, of_instruction(rows, instruction), None)
+    return TextCell(tag, of_instruction(rows, instruction), None)

@@ -23,7 +23,7 @@ from tests.kit.town import Town, open_town
 
 def test_every_instruction_and_hazard_is_drawn() -> None:
     """One drawing each, beside words and silent there; said where no word stands beside it; nothing for what is not drawn."""
-    lacking = {*INSTRUCTIONS, *known(), *ANSWERS} - {*pictograms.NAMES, "heat_or_cold", "local_tsunami"}
+    lacking = {*INSTRUCTIONS, *known(), *ANSWERS} - {*pictograms.NAMES}
     assert set() == lacking
     assert 'aria-hidden="true"' in pictograms.pictogram("leave")
     assert 'aria-label="&lt;Yes&gt;"' in pictograms.pictogram("yes", "<Yes>")
