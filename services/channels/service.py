@@ -9,9 +9,11 @@ import aiohttp
 import sqlalchemy as sa
 from aiohttp import web
 
+from services.channels.drivers.mqtt.link import DeviceSettings
 from services.channels.drivers.mqtt.pages import DevicePages
 from services.channels.handlers import ChannelsHandlers
 from services.channels.key_rotation import Rotation
+from services.channels.messages.announcement import read_recordings
 from services.channels.messages.notices import Notices
 from services.channels.messages.prepare import Preparer
 from services.channels.model.channel import Carried
@@ -20,6 +22,7 @@ from services.channels.model.final_check import traced
 from services.channels.outcomes import opted_out
 from services.channels.outcomes.multipart import forget_old
 from services.channels.outcomes.recorder import OutcomeRecorder
+from services.channels.pages.aloud import Aloud
 from services.channels.pages.answers import AnswerPages
 from services.channels.pages.callouts import CalloutPages
 from services.channels.pages.channels import ChannelPages
@@ -114,7 +117,10 @@ class ChannelsService:
         self._lists = OfficerLists(p, self.recorder, preparer)
         self._list_link_pages = ListLinkPages(p)
         self._sign_videos = SignVideos(p.settings.sign_videos)
-        self._answers = AnswerPages(p, self.recorder, preparer, self._sign_videos)
+        self._answers = AnswerPages(
+            p, self.recorder, preparer, self._sign_videos,
+            Aloud(read_recordings(p.settings.part(DeviceSettings).recordings)),
+        )  # fmt: skip
         self._device_pages = DevicePages(p, self.drivers)
         self._callouts = CalloutPages(p, self.recorder, preparer)
 

@@ -233,6 +233,15 @@ class Preparer:
         )
         return render(facts, row.language if language is None else language)
 
+    def aloud(self, warning: WarningText, language: str) -> str:
+        """What a call to a resident says of a warning, in a language it brings."""
+        tier = Tier(warning.tier) if warning.tier else Tier.BLUE
+        facts = MessageFacts(
+            kind=DeliveryKind.WARNING, addressee="person", form="plain", tier=tier, parts=warning.parts, number=warning.number,
+            ref="", hotline=self._hotline, links=False, drill=self._drill,
+        )  # fmt: skip
+        return render(facts, language).spoken
+
     @staticmethod
     def _has_link(row: Delivery) -> bool:
         return (

@@ -11,11 +11,12 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from services.channels.messages.phrases import of_instruction
-from services.channels.messages.prepare import Preparer
-from services.channels.messages.render import choose_language, lines_for, of_place
+from services.channels.messages.prepare import Preparer, WarningText
+from services.channels.messages.render import choose_language, lines_for, of_place, says_what_is_asked
 from services.channels.model.report import Report
 from services.channels.outcomes.recorder import OutcomeRecorder
 from services.channels.pages import store
+from services.channels.pages.aloud import Aloud, Words, word_of
 from services.channels.pages.sign_videos import SignVideos
 from services.channels.replies.matching import by_of
 from services.shared.bus.outbox import new_id
@@ -59,15 +60,20 @@ class AnswerPages:
     """The handlers of /a."""
 
     def __init__(
-        self, platform: Platform, recorder: OutcomeRecorder, preparer: Preparer, sign_videos: SignVideos
+        self, platform: Platform, recorder: OutcomeRecorder, preparer: Preparer, sign_videos: SignVideos, aloud: Aloud
     ) -> None:
         self._platform = platform
         self._recorder = recorder
         self._preparer = preparer
         self._sign_videos = sign_videos
+        self._aloud = aloud
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
-        return web.get("/a/{token}", self.answer_page), web.post("/a/{token}", self.answer)
+        return (
+            web.get("/a/{token}", self.answer_page),
+            web.post("/a/{token}", self.answer),
+            web.get("/a/{token}/aloud", self.aloud),
+        )
 
     async def _delivery_of(self, request: web.Request) -> store.WithWarning:
         delivery_id = self._platform.signer("links").subject("answer", request.match_info["token"])
@@ -111,6 +117,7 @@ class AnswerPages:
             instruction=instruction,
             hazard=str(text.parts.get("set", "")),
             clips=self._sign_videos.of(str(text.parts.get("set", "")), instruction),
+            may_hear=not headline and self._aloud.may(self._words(row, text, said_in)),
             said_in=said_in,
             chosen=chosen,
             headline=headline,
@@ -126,6 +133,20 @@ class AnswerPages:
             hotline=hotline,
             plane=self._platform.settings.plane,
         )
+
+    def _words(self, row: store.WithWarning, text: WarningText, language: str) -> Words:
+        return Words(
+            row.warning_id, language, self._preparer.aloud(text, language), str(text.parts.get("set", "")),
+            word_of(text.tier, text.ending), says_what_is_asked(text.parts) and self._platform.settings.plane == "live",
+        )  # fmt: skip
+
+    async def aloud(self, request: web.Request) -> web.Response:
+        """The warning as sound, in the language of the page it stands on."""
+        row = await self._delivery_of(request)
+        text = await self._preparer.warning(row.warning_id)
+        wanted = f"{request.query.get('lang', '')[:20]};{row.language}"
+        language = choose_language(wanted, list(text.parts["languages"]), of_place(text.parts))
+        return web.Response(body=await self._aloud.wav(self._words(row, text, language)), content_type="audio/wav")
 
     def _over(self, row: store.WithWarning, later: Sequence[store.Later]) -> tuple[str, str]:
         """(headline where the old text no longer holds, kind of ending said about it)."""

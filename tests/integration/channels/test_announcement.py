@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from services.channels.drivers.mqtt.announcement import (
+from services.channels.drivers.mqtt.devices_file import Speaker, inside
+from services.channels.messages.announcement import (
     RATE,
     Sound,
     read_recordings,
@@ -21,7 +22,6 @@ from services.channels.drivers.mqtt.announcement import (
     speak,
     write_wav,
 )
-from services.channels.drivers.mqtt.devices_file import Speaker, inside
 from services.channels.messages.cap_document import DocumentArea, read_document
 from services.shared.errors import Broken, Refused
 from tests.kit.square import cap

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from typer.testing import CliRunner
 
 from services.channels.messages import list_links
+from services.channels.messages.announcement import read_wav, silence, write_wav
 from services.channels.messages.card_phrases import ANSWERS, PHRASES, findings, phrases_of, tags
 from services.channels.pages import sign_videos
 from services.commands import texts
@@ -81,6 +82,24 @@ async def test_a_film_of_the_operator_is_played(tmp_path: Path) -> None:
         for other in ("notes.txt", "..%2Fnotes.txt", "flash_flood.leave.ase.mp4", "x"):
             async with town.session.get(f"{town.url}/a/signs/{other}") as got:
                 assert 404 == got.status, other
+
+
+async def test_the_warning_can_be_listened_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A synthetic voice in the page's language, made once; the operator's own recording wins; none of what nobody asks."""
+    recorded = write_wav([silence(0.25)])
+    (tmp_path / "flash_flood.red.zh.wav").write_bytes(recorded)
+    monkeypatch.setenv("TOCSIN_DEVICES_RECORDINGS", str(tmp_path))
+    async with open_town(people=40) as town:
+        page = await answer_page(town, "HEARD-1")
+        (src,) = re.findall(r'<audio[^>]*src="([^"]+)"', page)
+        async with town.session.get(f"{town.url}{src}") as got:
+            spoken = await got.read()
+            assert (200, "audio/wav") == (got.status, got.content_type)
+        assert read_wav(spoken).seconds > 5
+        async with town.session.get(f"{town.url}{src}") as got:
+            assert spoken == await got.read()
+        async with town.session.get(f"{town.url}{src.split('?')[0]}?lang=zh-CN") as got:
+            assert recorded == await got.read()
 
 
 def test_a_film_that_nothing_finds_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,10 +16,11 @@ from typing import Any, cast
 import pytest
 import sqlalchemy as sa
 
-from services.channels.drivers.mqtt import announcement, loudspeaker
 from services.channels.drivers.mqtt import device_store as store
-from services.channels.drivers.mqtt.announcement import RATE, read_wav, silence, write_wav
+from services.channels.drivers.mqtt import loudspeaker
 from services.channels.drivers.mqtt.loudspeaker import LoudspeakerMqtt
+from services.channels.messages import announcement
+from services.channels.messages.announcement import RATE, read_wav, silence, write_wav
 from services.channels.model.driver import Outcome, Tools
 from services.channels.model.outbound import Outbound
 from services.channels.sending import driver_call

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from services.channels.drivers.mqtt.announcement import RATE, read_wav, said_twice, speak, write_wav
+from services.channels.messages.announcement import RATE, read_wav, said_twice, speak, write_wav
 from tools.peers.table import Told
 
 

@@ -26,7 +26,11 @@ import structlog
 from aiohttp import web
 
 from services.channels.drivers.mqtt import device_store as store
-from services.channels.drivers.mqtt.announcement import (
+from services.channels.drivers.mqtt.check import WORD as CHECK
+from services.channels.drivers.mqtt.check import Checks
+from services.channels.drivers.mqtt.devices_file import Speaker, inside, read_speakers
+from services.channels.drivers.mqtt.link import DeviceLink, DeviceReport, DeviceSettings, NotConnected
+from services.channels.messages.announcement import (
     Sound,
     can_speak,
     read_recordings,
@@ -34,10 +38,6 @@ from services.channels.drivers.mqtt.announcement import (
     speak,
     write_wav,
 )
-from services.channels.drivers.mqtt.check import WORD as CHECK
-from services.channels.drivers.mqtt.check import Checks
-from services.channels.drivers.mqtt.devices_file import Speaker, inside, read_speakers
-from services.channels.drivers.mqtt.link import DeviceLink, DeviceReport, DeviceSettings, NotConnected
 from services.channels.messages.cap_document import read_document
 from services.channels.model.driver import (
     AreaTest,
