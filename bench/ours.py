@@ -73,12 +73,16 @@ def number_of(n: int) -> str:
 
 
 def people(count: int) -> Iterator[PersonIn]:
-    """Adults without needs, each with one phone, all over the town; the same at every call."""
+    """Adults without needs, each with one phone, all over the town; the same at every call.
+
+    They are away: whoever has one phone would get a door too, and what is measured is the text.
+    """
     chance = random.Random(7)
     for n in range(count):
         yield PersonIn(
             person_id=person_id_of("bench", str(n)),
             call_name=f"Resident {n}",
+            status="away",
             birth_year=1980,
             languages=("en",),
             lat=round(SOUTH + chance.random() * SIDE, 6),

@@ -10,7 +10,10 @@ import sys
 import time
 from collections.abc import Iterator
 
-from services.router.explaining.explain import FACTS, WORKING
+from msgspec.structs import replace
+
+from services.commands.example_people import made_up
+from services.router.explaining.explain import WORKING
 from services.router.explaining.foresee import Demand, made_up_warning, over_people
 from services.router.planning.contexts import SHIPPED
 from services.router.policy.engine import Policy, read
@@ -26,11 +29,9 @@ def profiles(policy: Policy, count: int, seed: int = 1) -> list[Profile]:
     names = [g for g in policy.groups if g not in ("general", "facility")]
     found = []
     for n in range(count):
-        groups = tuple(g for g in names if rng.random() < 0.08) or ("general",)
-        flags = tuple(sorted({f for g in groups for f in FACTS.get(g, ())}))
-        helper = (("sms", rng.random() < 0.5),) if rng.random() < 0.3 else ()
-        kind = "subscriber" if groups == ("general",) else "resident"
-        found.append(Profile(str(n), kind, groups, flags, "en", KINDS[n % len(KINDS)], supporters=helper))
+        groups = [g for g in names if rng.random() < 0.08]
+        helper = (("supporter", "supporter_inside")[rng.random() < 0.5],) if rng.random() < 0.3 else ()
+        found.append(replace(made_up(groups, (*KINDS[n % len(KINDS)], *helper)), key=str(n)))
     return found
 
 

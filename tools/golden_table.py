@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from services.commands.example_people import of_group
 from services.router.explaining.table import as_text
 from services.router.planning.contexts import SHIPPED
 from services.router.policy.engine import read
@@ -19,7 +20,7 @@ FOLDER = Path(__file__).parents[1] / "tests" / "kit" / "policy"
 def made() -> dict[str, str]:
     """File name > text."""
     policy = read(SHIPPED.read_text(encoding="utf-8"))
-    return {f"{hazard}.txt": as_text(policy, hazard) for hazard in policy.hazards}
+    return {f"{hazard}.txt": as_text(policy, hazard, of_group) for hazard in policy.hazards}
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-_PURE = ("test_combining.py", "test_policy.py", "test_steps.py", "test_explained.py")
+_PURE = ("test_people.py", "test_combining.py", "test_policy.py", "test_steps.py", "test_explained.py")
 _WALKED = (
     "test_combining.py",
     "test_steps.py",
@@ -28,6 +28,7 @@ _WALKED = (
 )
 _CLOCK = ("test_by_the_clock.py", "test_paths.py", "test_steps.py", "test_policy.py", "test_explained.py")
 TESTS = {  # the nearest first: most mutants end there
+    "policy/choosing.py": _PURE,
     "policy/engine.py": (*_PURE, "test_paths.py", "test_by_the_clock.py"),
     "doors/teams.py": ("test_doors.py", "test_paths.py", *_PURE, "test_by_the_clock.py"),
     "doors/doors.py": ("test_doors.py", "test_paths.py", *_PURE, "test_by_the_clock.py"),
@@ -71,17 +72,18 @@ MUTANTS = (
     Mutant(
         "policy/engine.py", "minute < end if start > end", "minute <= end if start > end", "night ends a minute late"
     ),
-    Mutant("policy/engine.py", "team=max(", "team=min(", "the lightest team goes"),
+    Mutant("policy/engine.py", "base = bases.pop()", "base = bases.pop(0)", "the lightest team goes"),
+    Mutant("policy/engine.py", "if one in parts and one not in BASES]", "if False]", "who lifts brings no interpreter"),
     Mutant("policy/engine.py", "form = min(", "form = max(", "the last form wins"),
-    Mutant("policy/engine.py", "if kind in said:", "if kind in ():", "what the person refused is used"),
+    Mutant("policy/choosing.py", "if kind in said:", "if kind in ():", "what the person refused is used"),
     Mutant(
-        "policy/engine.py",
+        "policy/choosing.py",
         "kind in unfit and kind not in asked",
         "kind in unfit and kind in asked",
         "unfit channels are used",
     ),
     Mutant(
-        "policy/engine.py",
+        "policy/choosing.py",
         "mine = own if profile.own_order",
         "mine = [] if profile.own_order",
         "their own order is ignored",
@@ -95,8 +97,8 @@ MUTANTS = (
     Mutant("policy/engine.py", "Tier(min(tier + self.head_start.tiers_up", "Tier(min(tier + 0", "no head start"),
     Mutant(
         "policy/engine.py",
-        'if danger.door == "forbidden" else',
-        'if danger.door != "forbidden" else',
+        'if danger.door == "forbidden" or never_a_team else',
+        'if danger.door != "forbidden" or never_a_team else',
         "doors where they are forbidden",
     ),
     Mutant(
@@ -107,9 +109,19 @@ MUTANTS = (
     ),
     Mutant(
         "policy/engine.py",
-        "or escalation < Tier.ORANGE:",
-        "or escalation < Tier.RED:",
+        "or tier < Tier.YELLOW:",
+        "or tier < Tier.RED:",
         "a battery's deadline in red alone",
+    ),
+    Mutant("policy/choosing.py", "if tier >= Tier.ORANGE:", "if True:", "a list's number in yellow"),
+    Mutant(
+        "policy/engine.py", 'if "away" in flags and usable:', 'if "away" in flags:', "away and no phone, and no door"
+    ),
+    Mutant(
+        "planning/plan.py",
+        'if deadly and "deadly_before_morning"',
+        'if False and "deadly_before_morning"',
+        "a battery runs dry in the night",
     ),
     Mutant(
         "policy/engine.py",
@@ -124,7 +136,7 @@ MUTANTS = (
         "night's high support by day",
     ),
     Mutant(
-        "policy/engine.py",
+        "policy/choosing.py",
         "if not helper_way and not any(",
         "if helper_way and not any(",
         "supporters no list names are forgotten",
@@ -196,7 +208,10 @@ MUTANTS = (
     ),
     Mutant("planning/plan.py", "now - since >= wait", "now - since > wait", "a guardian's silence is a moment longer"),
     Mutant(
-        "planning/plan.py", 'if self.doors == "unsafe":', 'if self.doors == "":', "the commander's word is not heard"
+        "planning/plan.py",
+        'if self.doors == "unsafe" or',
+        'if self.doors == "" or',
+        "the commander's word is not heard",
     ),
     Mutant("clock/reactions.py", "elif since < wait:", "elif since > wait:", "red waits on an unknown send"),
     Mutant(
@@ -213,8 +228,8 @@ MUTANTS = (
     ),
     Mutant(
         "clock/reactions.py",
-        'if not plan.door_applies:\n        return "unconfirmed"',
-        'if plan.door_applies:\n        return "unconfirmed"',
+        "if not plan.door_applies:\n        away",
+        "if plan.door_applies:\n        away",
         "residents end unconfirmed",
     ),
     Mutant(
@@ -237,8 +252,8 @@ MUTANTS = (
     ),
     Mutant(
         "doors/teams.py",
-        "<= policy.combine.skill_wait_s else",
-        "> policy.combine.skill_wait_s else",
+        "<= policy.combine.skill_wait_s]",
+        ">= policy.combine.skill_wait_s]",
         "the skill is waited for, or never",
     ),
     Mutant(
@@ -319,9 +334,7 @@ MUTANTS = (
     ),
     Mutant("callouts/callouts.py", 'skill != "translator" or', "True or", "a translator of any language"),
     Mutant("callouts/callouts.py", "if a.at > self._let_go", "if a.at >= 0 * self._let_go", "an old yes counts again"),
-    Mutant(
-        "clock/reactions.py", "+ plan.supporter_counts < 2", "+ plan.supporter_counts < 1", "one channel left is enough"
-    ),
+    Mutant("clock/reactions.py", "and telling < 2", "and telling < 1", "one channel left is enough"),
 )
 
 

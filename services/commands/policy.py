@@ -17,6 +17,7 @@ import typer
 
 from services.channels.model.channel import Carried
 from services.channels.providers.country_limits import load_limits
+from services.commands import example_people as examples
 from services.commands.kit import DEFAULT_URL, Key, Language, Url, call, echo, run, settings
 from services.router.explaining import compare as comparing
 from services.router.explaining import explain as explaining
@@ -94,22 +95,44 @@ def policy_explain(
     needs: Annotated[str, typer.Option(help="Need groups, joined by commas; empty for general.")] = "",
     hazard: str = "unknown",
     at: Annotated[str, typer.Option(help="Local time, HH:MM.")] = "12:00",
-    channels: Annotated[str, typer.Option(help="Contact kinds the person has.")] = "sms,voice_mobile",
+    channels: Annotated[
+        str,
+        typer.Option(
+            help="Contact kinds the person has, joined by commas: sms, voice_landline, bed_shaker, video_relay ...; also "
+            "supporter (lives far away), supporter_inside (in the zone), supporter_at_home."
+        ),
+    ] = "sms,voice_mobile",
+    unverified: Annotated[str, typer.Option(help="Those of them that only an official list gave.")] = "",
+    said_no: Annotated[str, typer.Option(help="Those of them that the person does not want.")] = "",
+    age: Annotated[int | None, typer.Option(min=0, max=120, help="Years.")] = None,
+    alone: Annotated[bool, typer.Option("--alone", help="Lives alone.")] = False,
+    own_car: Annotated[bool, typer.Option("--own-car", help="Can leave by own transport.")] = False,
+    battery: Annotated[int | None, typer.Option(min=0, help="Minutes that the battery of their device lasts.")] = None,
+    languages: Annotated[str, typer.Option(help="Languages, best first, with ; between.")] = "",
+    away: Annotated[bool, typer.Option("--away", help="Is away from home.")] = False,
+    stop: Annotated[bool, typer.Option("--stop", help="Their phone has said STOP.")] = False,
+    person: Annotated[
+        Path | None, typer.Option(help="A person as YAML, in the register's words, in place of all these options.")
+    ] = None,
     impact: Annotated[float, typer.Option(min=0, help="Minutes from release to impact; 0 for unknown.")] = 0.0,
     file: Annotated[Path | None, typer.Option(help="Another policy file.")] = None,
     lang: Language = "",
 ) -> None:
     """The path of a made-up person, minute by minute, with each channel left out and why."""
-    given = explaining.explain(
-        _policy(file),
-        _tier(tier),
-        hazard,
-        _words(needs),
-        _words(channels),
-        at,
-        impact_min=impact or None,
-    )
-    for line in given:
+    if person is not None:
+        profile = examples.of_file(person)
+    else:
+        kinds, guessed, refused = _words(channels), _words(unverified), _words(said_no)
+        asked: dict[str, object] = {
+            "age": age, "lives_alone": alone or None, "own_transport": own_car or None, "backup_min": battery,
+            "languages": languages.split(";") if languages else None, "status": "away" if away else None,
+            "stop": stop or None,
+        }  # fmt: skip
+        profile = examples.made_up(
+            _words(needs), kinds, {name: value for name, value in asked.items() if value is not None},
+            unverified=guessed, said_no=refused,
+        )  # fmt: skip
+    for line in explaining.explain(_policy(file), _tier(tier), hazard, profile, at, impact_min=impact or None):
         typer.echo(line)
 
 
@@ -125,7 +148,7 @@ def policy_table(
     policy = _policy(file)
     if hazard not in policy.hazards:
         raise Refused(f"--hazard {hazard}: use {', '.join(policy.hazards)}", field="--hazard", given=hazard)
-    page = tables.as_page(policy, hazard)
+    page = tables.as_page(policy, hazard, examples.of_group)
     if out is not None:
         out.write_text(page, encoding="utf-8")
         echo(f"written: {out}")
@@ -178,8 +201,7 @@ def made_up_people(policy: Policy) -> list[Profile]:
     """A typical person of each group, with and without a second channel."""
     found = []
     for group in policy.groups:
-        needs = () if group == "general" else (group,)
-        found += [explaining.made_up(needs, kinds) for kinds in (tables.kinds_of(policy, group), ("sms",))]
+        found += [examples.of_group(group), examples.made_up([group], ["sms"])]
     return found
 
 

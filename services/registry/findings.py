@@ -176,6 +176,12 @@ KINDS = (
         lambda _, keys: _people(register.person.c.profile_key.in_(keys), register.person.c.kind != "facility"),
     ),
     Kind(
+        "unverified_only", "person",
+        (mark("Only numbers that nobody has verified: used in orange and red alone, and what is answered from them closes nothing"),
+         mark("Let them sign in with the code that comes by it, or ask them for their number")),
+        lambda _, keys: _people(register.person.c.profile_key.in_(keys)),
+    ),
+    Kind(
         "stale_contact", "person",
         (mark("No contact was tried or given within a year"), mark("Send a test, or ask whether the number is still right")), _stale,
     ),
@@ -318,21 +324,24 @@ async def find(
 
 
 async def _asked_by(db: Connection) -> dict[str, list[str]]:
-    """By kind, what its query asks for: profile keys of those without a usable channel, of those with one (a supporter who
-    accepted is a channel), of those whose language is none; and where the register's areas lie."""
+    """By kind, what its query asks for: profile keys of those without a usable channel (with and without numbers that nobody has
+    verified), of those with one (a supporter who accepted is a channel), of those whose language is none; and where the register's areas lie."""
     counts = await register.counts_by_profile(db)
     none: list[str] = []
     one: list[str] = []
+    unverified: list[str] = []
     unread: list[str] = []
     for key, facts in (await register.profiles_of(db, counts)).items():
         n = len(facts.channels) + len(facts.supporters)
-        (none if n == 0 else one if n == 1 else []).append(key)
+        guessed = n == 0 and facts.unverified
+        (unverified if guessed else none if n == 0 else one if n == 1 else []).append(key)
         if not all(TAG.fullmatch(tag) for tag in facts.language.split(";")):
             unread.append(key)
     bounds = await learn(db, ())
     within = [bounds.south, bounds.west, bounds.north, bounds.east] if bounds is not None else []
     return {
         "no_channel": sorted(none),
+        "unverified_only": sorted(unverified),
         "one_channel": sorted(one),
         "no_language": sorted(unread),
         "outside": [str(degrees) for degrees in within],

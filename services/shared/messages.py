@@ -83,6 +83,7 @@ class Profile(msgspec.Struct, array_like=True, frozen=True):
     own_order: bool = False
     asked_for: tuple[str, ...] = ()  # policy channel words they asked for although their groups call them unfit
     supporters: tuple[tuple[str, bool], ...] = ()  # (contact kind of the supporter's first channel, outside the zone)
+    unverified: tuple[str, ...] = ()  # contact kinds of which no number is verified: for orange and red alone
 
 
 class ContactEntry(msgspec.Struct, array_like=True, frozen=True):
@@ -94,6 +95,7 @@ class ContactEntry(msgspec.Struct, array_like=True, frozen=True):
     sealed: bytes
     key_id: str
     usable: bool = True
+    unverified: bool = False  # not usable, and only because nobody has verified it
 
 
 class SupporterEntry(msgspec.Struct, array_like=True, frozen=True):
@@ -103,6 +105,7 @@ class SupporterEntry(msgspec.Struct, array_like=True, frozen=True):
     outside_zone: bool
     language: str
     contacts: tuple[ContactEntry, ...]
+    at_home: bool = False  # lives in the person's own home, and can take them along
 
 
 class PersonEntry(msgspec.Struct, array_like=True, frozen=True):

@@ -31,6 +31,8 @@ class Lines:
     not_yours: str  # below an e-mail or a chat message, which may have come to a stranger
     supporter: str
     supporter_inside: str  # to a supporter who is in the danger area too: told, never sent
+    supporter_home: str  # to one who lives with the person, where people are asked to leave
+    supporter_home_stay: str  # the same, where they are asked anything else
     officer: str
     official: str  # a call that must be answered, to whoever is responsible for a grid
     superior: str
@@ -49,11 +51,16 @@ class Lines:
     which_yes: str
     read_by_person: str
     count_noted: str
-    stopped: str
+    stopped: str  # to somebody to whose door officers go
+    stopped_no_door: str  # to everybody else
     started: str
 
 
 STATES = ("draft", "translated", "checked")
+_TO_HELPERS = (
+    "supporter", "supporter_inside", "supporter_home", "supporter_home_stay", "officer", "official", "superior", "callout",
+    "callout_video",
+)  # fmt: skip
 _NOT_A_DRILL = re.compile(r"not a drill|不是演[练习]", re.IGNORECASE)
 FILE = "lines.yaml"
 
@@ -87,7 +94,7 @@ def findings() -> Iterator[str]:
         for name in ("menus", "keys", "doing", "endings", "notices", "thanks", "extras", "skills"):
             for key in sorted(getattr(english, name).keys() ^ getattr(lines, name).keys()):
                 yield f"lines.yaml, {language}, {name}: {key} is not in every language; add it"
-        for name in ("supporter", "supporter_inside", "officer", "official", "superior", "callout", "callout_video"):
+        for name in _TO_HELPERS:
             text = getattr(lines, name)
             if _NOT_A_DRILL.search(text):
                 yield f"lines.yaml, {language}, {name}: says that it is no drill; take it out"

@@ -141,8 +141,7 @@ def _rendered(facts: MessageFacts, wanted: str) -> Rendered:
     if ends:
         return _ending(facts, part, lines, language)
     if facts.addressee == "supporter":
-        pattern = lines.supporter_inside if facts.form == "helper_in" else lines.supporter
-        return _helper(facts, part, pattern, language)
+        return _helper(facts, part, _to_supporter(facts, lines), language)
     if facts.kind is DeliveryKind.CALLOUT:
         called = lines.callout_video if facts.by_video else lines.callout
         return _helper(facts, part, called, language, lines.skills.get(facts.skill, facts.skill))
@@ -299,6 +298,13 @@ def gives_way(ours: str, theirs: str, language: str) -> str:
     if against := contradiction(mine, own):
         return f"{against[0]} against {against[1]}"
     return dropped(mine, own)
+
+
+def _to_supporter(facts: MessageFacts, lines: Lines) -> str:
+    """By where they are: in the same home they take the person along, or do with them what is asked."""
+    if facts.form == "helper_home":
+        return lines.supporter_home if facts.parts.get("asked") == "evacuate" else lines.supporter_home_stay
+    return lines.supporter_inside if facts.form == "helper_in" else lines.supporter
 
 
 def _helper(facts: MessageFacts, part: Mapping[str, str], pattern: str, language: str, skill: str = "") -> Rendered:

@@ -61,12 +61,20 @@ class ListedUnder(NamedTuple):
 
 
 async def visits(db: Connection, warning_id: str, worker_id: str) -> list[Delivery]:
-    """The visits on one list, in the order they were put there; those taken off again are left out."""
+    """The visits on one list, in the order they were put there; those taken off again are left out.
+
+    The fire service's list has no such order: there whoever comes first where teams are too few stands first.
+    """
     rows = await deliveries_where(
         db, delivery.c.warning_id == warning_id, delivery.c.slot == worker_id, delivery.c.driver == DOOR_DRIVER,
         delivery.c.send_state.in_(LISTED),
     )  # fmt: skip
-    return sorted(rows, key=lambda r: (r.params.order if isinstance(r.params, Visit) else 0, r.delivery_id))
+    return sorted(rows, key=_place)
+
+
+def _place(row: Delivery) -> tuple[int, int, str]:
+    visit = row.params if isinstance(row.params, Visit) else None
+    return (visit.order, visit.rank, row.delivery_id) if visit is not None else (0, 0, row.delivery_id)
 
 
 async def doors_by_slot(db: Connection, warning_id: str) -> dict[str, int]:

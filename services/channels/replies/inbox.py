@@ -39,6 +39,7 @@ from services.shared.errors import NotFound
 from services.shared.ledger.answers import answer_log
 from services.shared.ledger.evidence import Answer, Evidence
 from services.shared.ledger.flights import calls_now
+from services.shared.ledger.params import DoorReaches
 from services.shared.ledger.tables import Delivery, delivery
 from services.shared.ledger.warnings import warning_text
 from services.shared.people import phone_numbers
@@ -207,7 +208,10 @@ class ReplyInbox:
         if rows:
             await self._note(rows[0], message, "", "STOP")
         known = await self._language(keys)
-        return lines_for(known).stopped if known and new and message.opt_out != "STOP" else ""
+        if not known or not new or message.opt_out == "STOP":
+            return ""
+        lines = lines_for(known)
+        return lines.stopped if await self._door_reaches(keys) else lines.stopped_no_door
 
     async def _start(self, keys: list[str]) -> bool:
         async with self.database.write() as tx:
@@ -218,6 +222,12 @@ class ReplyInbox:
         last = sa.select(delivery.c.language).where(one_of(delivery.c.address_key, keys), calls_now() > 0)
         async with self.database.read() as db:
             return str(await db.scalar(last.order_by(delivery.c.due_at.desc(), delivery.c.delivery_id).limit(1)) or "")
+
+    async def _door_reaches(self, keys: list[str]) -> bool:
+        """Whether officers go to somebody who was written to on this phone: nobody else is promised it."""
+        said = sa.select(delivery.c.params).where(one_of(delivery.c.address_key, keys), delivery.c.params.is_not(None))
+        async with self.database.read() as db:
+            return any(isinstance(one, DoorReaches) for one in await db.scalars(said.distinct()))
 
     # ---- calls
 

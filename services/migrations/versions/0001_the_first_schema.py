@@ -1006,6 +1006,7 @@ def upgrade() -> None:
         sa.Column("can", sa.JSON(), nullable=False, comment="relay, wake, interpret, carry, drive, key"),
         sa.Column("distance_min", sa.SmallInteger(), nullable=True, comment="minutes to her door"),
         sa.Column("outside_zone", sa.Boolean(), nullable=False, comment="by word; a location wins over it"),
+        sa.Column("at_home", sa.Boolean(), nullable=False, comment="lives in the same home"),
         sa.Column("accepted_on", sa.String(length=10), nullable=False, comment="empty: not asked, or has not said yes"),
         sa.Column("language", sa.String(length=35), nullable=False),
         sa.Column("lat", sa.Double(), nullable=True),

@@ -236,15 +236,17 @@ async def _entries(
     people = []
     for row in rows:
         person_id = row.person_id
+        guest = guests.get(person_id) if guests else None
+        away = guest is None and moment.away(also.get(person_id, ()))
         helpers: tuple[SupporterEntry, ...] = ()
         if person_id in supporters:
-            every = (_supporter(s, contacts, area, minute) for s in supporters[person_id])
+            at_home = guest is None and not away
+            every = (_supporter(s, contacts, area, minute, at_home=at_home) for s in supporters[person_id])
             helpers = tuple(h for h in every if any(c.usable for c in h.contacts))
-        facts = _for_this_area(known[row.profile_key], helpers)
+        facts = _as_it_is_now(known[row.profile_key], helpers, away=away)
         place = index.setdefault(facts.key, len(profiles))
         if place == len(profiles):
             profiles.append(facts)
-        guest = guests.get(person_id) if guests else None
         zone_id, grid_id, walk_seq = whereabouts.walk_of(guest.stay if guest else row)
         others = [guest.stay] if guest else also.get(person_id)
         dossier = whereabouts.with_stays(row.dossier, others, at_home=guest is None) if others else row.dossier
@@ -258,20 +260,30 @@ async def _entries(
     return tuple(profiles), tuple(people)
 
 
-def _for_this_area(facts: Profile, helpers: Sequence[SupporterEntry]) -> Profile:
-    """The profile as it is for this warning: a supporter is outside this very area or not."""
+def _as_it_is_now(facts: Profile, helpers: Sequence[SupporterEntry], *, away: bool) -> Profile:
+    """The profile as it is for this warning: a supporter is outside this very area or not, the person at home or away."""
     now = tuple((next(c.kind for c in h.contacts if c.usable), h.outside_zone) for h in helpers)
-    return facts if now == facts.supporters else keyed(msgspec.structs.replace(facts, supporters=now))
+    flags = tuple(sorted({*facts.flags, "away"})) if away else facts.flags
+    if (now, flags) == (facts.supporters, facts.flags):
+        return facts
+    return keyed(msgspec.structs.replace(facts, supporters=now, flags=flags))
 
 
 def _supporter(
-    row: FoundSupporter, contacts: dict[str, list[FoundContact]], area: Shape | None, minute: int
+    row: FoundSupporter,
+    contacts: dict[str, list[FoundContact]],
+    area: Shape | None,
+    minute: int,
+    *,
+    at_home: bool,
 ) -> SupporterEntry:
-    outside = row.outside_zone
-    if area is not None and row.lat is not None and row.lon is not None:
+    """`at_home`: the person is, so whoever lives with them is beside them."""
+    beside = row.at_home and at_home
+    outside = row.outside_zone and not row.at_home
+    if not row.at_home and area is not None and row.lat is not None and row.lon is not None:
         outside = not area.holds([row.lon], [row.lat])[0]
     theirs = _contacts(contacts.get(row.supporter_id, ()), minute)
-    return SupporterEntry(row.supporter_id, bool(outside), row.language, theirs)
+    return SupporterEntry(row.supporter_id, bool(outside), row.language, theirs, beside)
 
 
 def _contacts(rows: Sequence[FoundContact], minute: int) -> tuple[ContactEntry, ...]:
@@ -280,7 +292,7 @@ def _contacts(rows: Sequence[FoundContact], minute: int) -> tuple[ContactEntry, 
         rows = sorted(rows, key=lambda c: not on_shift(c.hours, minute))
     return tuple(
         [
-            ContactEntry(contact_id, kind, address_key, sealed, key_id, not why_not)
+            ContactEntry(contact_id, kind, address_key, sealed, key_id, not why_not, why_not == "not_verified")
             for contact_id, _, kind, sealed, key_id, address_key, why_not, _ in rows
         ]
     )

@@ -48,6 +48,11 @@ class Moment:
             return any(on_shift(stay.hours, (start + m) % 1440) for m in range(0, LOOK_AHEAD // 60 + 1, 5))
         return True
 
+    def away(self, stays: Iterable[FoundStay]) -> bool:
+        """Whether they said that they are away until after LOOK_AHEAD: on the last day they may be home again."""
+        first, last = self._local(self.now).date().isoformat(), self._local(self.now + LOOK_AHEAD).date().isoformat()
+        return any(one.kind == "away" and one.since <= first and one.until > last for one in stays)
+
     def _local(self, at: float) -> datetime:
         return datetime.fromtimestamp(at, UTC) + timedelta(minutes=self.utc_offset_min)
 

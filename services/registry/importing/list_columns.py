@@ -48,7 +48,8 @@ COLUMNS = {
     "said_no": "channels they do not want: sms; voice; voice_mobile; voice_landline; email; push; im; bed_shaker",
     "supporter_name, supporter_mobile, supporter_email, supporter_language": "somebody who helps them",
     "supporter_relation": "family, neighbour, paid_carer, guardian, assigned_volunteer, peer",
-    "supporter_outside, supporter_accepted": "yes or no: lives outside the hazard zone; said yes when asked",
+    "supporter_outside, supporter_at_home, supporter_accepted": "yes or no: lives outside the hazard zone; in the same home; "
+    "said yes when asked",
     "supporter_accepted_on": "the day they said yes",
     "supporter_can": "relay; wake; interpret; carry; drive; key",
     "supporter_distance_min": "minutes to their door",

@@ -223,6 +223,7 @@ class RowReader:
             "contacts": [c | {"given_by": "proxy"} for c in contacts],
             "language": (cells.languages("supporter_language") or ("",))[-1],
             "outside_zone": cells.yes("supporter_outside"),
+            "at_home": cells.yes("supporter_at_home"),
             "lat": point[0],
             "lon": point[1],
             "accepted": cells.yes("supporter_accepted") or bool(accepted_on),

@@ -19,7 +19,17 @@ from services.shared.database.engine import Connection
 _CONTACT = (
     "contact_id", "kind", "mask", "why_not", "given_by", "given_on", "verified_on", "hours", "household", "safe",
 )  # fmt: skip
-_SUPPORTER = ("supporter_id", "mask", "relation", "can", "distance_min", "outside_zone", "accepted_on", "language")
+_SUPPORTER = (
+    "supporter_id",
+    "mask",
+    "relation",
+    "can",
+    "distance_min",
+    "outside_zone",
+    "at_home",
+    "accepted_on",
+    "language",
+)
 _STAY = ("stay_id", "kind", "since", "until", "hours", "lat", "lon")
 
 

@@ -12,6 +12,7 @@ SAID = (
     mark("plain text"), mark("spoken"), mark("sign"), mark("easy read"), mark("large print"), mark("braille"),
     mark("tactile"), mark("pictures"), mark("walks"), mark("walks with aid"), mark("wheelchair"), mark("stretcher"),
     mark("bed shaker"), mark("low freq 520hz"), mark("flash"), mark("indoor radio"), mark("cannot open the door"),
+    mark("QUARANTINE: do not enter, speak through the door"),
 )  # fmt: skip
 
 
@@ -25,13 +26,15 @@ def card_of(given: PersonIn) -> Card:
     moves += [english("{n} min", n=given.assist_min)] if given.assist_min else []
     wake = [given.night_alert.replace("_", " ")] if given.night_alert != "none" else []
     wake += ["cannot open the door"] if given.cannot_open_door else []
+    notes = ["QUARANTINE: do not enter, speak through the door"] if given.quarantine else []
     battery = "?" if given.backup_min is None else given.backup_min
+    notes += [english("power: {n} min of battery", n=battery)] if given.power_device != "none" else []
     return Card(
         people=given.people_at_home,
         wake="; ".join(wake),
         talk=", ".join(talk),
         moves=", ".join(moves) or "walks",
-        note=english("power: {n} min of battery", n=battery) if given.power_device != "none" else "",
+        note="; ".join(notes),
         floor=given.floor,
     )
 

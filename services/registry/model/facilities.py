@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from services.registry.model.given import HOURS, ContactIn, Day, Given, Hours, Id32, Language, Lat, Lon, Status, Text
-from services.registry.model.needs import channels_of, keyed
+from services.registry.model.needs import channels_of, keyed, unverified_of
 from services.shared.messages import Profile
 from services.shared.people import languages
 
@@ -125,6 +125,7 @@ def facility_profile(facility: FacilityIn, local: tuple[str, ...]) -> Profile:
             language=languages.together(facility.languages) or local[0],
             channels=channels,
             left_out=left_out,
+            unverified=unverified_of(facility.contacts),
         )
     )
 

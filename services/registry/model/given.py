@@ -181,6 +181,7 @@ class SupporterIn(Given):
     contacts: tuple[ContactIn, ...] = ()
     language: Language | Literal[""] = ""
     outside_zone: bool = Field(False, description="known to live outside the hazard zone; a location wins over it")
+    at_home: bool = Field(False, description="lives in the same home as the person: wins over both")
     lat: Lat | None = None
     lon: Lon | None = None
     accepted: bool = False
@@ -368,6 +369,19 @@ class PersonIn(Given):
     basement: Annotated[bool, AskedAnswer(mark("Lives below ground"), mark("Do you live below ground?"), home=True)] = (
         False
     )
+    boat: Annotated[
+        bool,
+        AskedAnswer(mark("Lives on a boat"), mark("Do you live on a boat?"), home=True, need="boat"),
+    ] = Field(False, description="only boats go there")
+    quarantine: Annotated[
+        bool,
+        AskedAnswer(
+            mark("In quarantine"),
+            mark("Has a doctor told you to let nobody in?"),
+            home=True,
+            temporary=True,
+        ),
+    ] = Field(False, description="whoever comes speaks through the door and does not enter")
     pregnancy_or_newborn: Annotated[
         bool,
         AskedAnswer(

@@ -36,15 +36,18 @@ GROUPS = (  # the order of the policy file
     "speech",
     "older_alone",
     "older_only_home",
+    "older_not_alone",
     "no_phone",
     "power_medical",
     "newborn_or_late_pregnancy",
     "basement",
+    "boat",
     "other_language",
     "minor",
     "facility",
 )
 OLDER = 70
+OLDER_WITH_OTHERS = 75  # from it on somebody may be alone by day: the family is out at work
 BACKUP_STEPS = (
     0,
     15,
@@ -83,6 +86,11 @@ def groups(person: PersonIn, year: int, local: tuple[str, ...] = LOCAL_LANGUAGES
         and person.floor >= 2
         and (wg.walk in (2, 3, 4) or person.moves != "walks" or person.carriers_needed > 0),
         "older_alone": old and person.lives_alone,
+        "older_not_alone": age is not None
+        and age >= OLDER_WITH_OTHERS
+        and not person.lives_alone
+        and not person.only_older_at_home
+        and not person.facility_id,
         "no_phone": all(c.kind not in (*PHONE_KINDS, "email") for c in person.contacts)
         and not person.facility_id,  # in a facility its duty line is the phone
         "basement": person.basement or person.floor < 0,
@@ -106,6 +114,9 @@ def flags(person: PersonIn, year: int, found: tuple[str, ...]) -> tuple[str, ...
     age = person.age(year)
     own_phone = any(c.kind in PHONE_KINDS and not c.household and not c.said_no for c in person.contacts)
     carried = person.carriers_needed > 0
+    stairs = (
+        person.basement or person.floor != 0
+    )  # no car waits at their bed: nobody takes a wheelchair down the stairs
     rules = {
         "high_support": bool(mine & {"deafblind", "cognitive", "power_medical", "no_phone", "facility"})
         or carried
@@ -115,14 +126,17 @@ def flags(person: PersonIn, year: int, found: tuple[str, ...]) -> tuple[str, ...
         "cannot_leave": bool(mine & {"power_medical", "facility"})
         or carried
         or person.moves == "stretcher"
-        or (rolls and not person.own_transport),
+        or (rolls and (stairs or not person.own_transport)),
         "cannot_judge": bool(mine & {"cognitive", "deafblind"}) or child_alone,
         "door_first": bool(mine & {"deafblind", "no_phone"}),
         "deaf": bool(mine & {"deaf_signing", "deaf_text", "deafblind"}),
         "bed_shaker": person.night_alert == "bed_shaker",
         "alone": person.lives_alone,
+        "child_alone": child_alone,
+        "away": person.status == "away",
         "opt_in_blue": "blue" in person.opt_in,
         "opt_in_yellow": "yellow" in person.opt_in,
+        "helper_at_home": any(s.at_home for s in person.supporters if s.accepted and s.channels),
         "minor_own_phone": age is not None and OWN_PHONE_FROM <= age < MINOR_AGE and own_phone,
     }
     lasts = (
@@ -149,6 +163,13 @@ def allowed(person: PersonIn, contacts: Iterable[ContactIn]) -> tuple[ContactIn,
     if not person.protected_address or not any(c.safe for c in contacts):
         return contacts
     return tuple(c if c.safe else c.model_copy(update={"said_no": True}) for c in contacts)
+
+
+def unverified_of(contacts: Iterable[ContactIn]) -> tuple[str, ...]:
+    """Kinds of which somebody else gave every number, and nobody has verified one."""
+    contacts = tuple(contacts)
+    used = {c.kind for c in contacts if not c.why_not}
+    return tuple(dict.fromkeys(c.kind for c in contacts if c.why_not == "not_verified" and c.kind not in used))
 
 
 def channels_of(contacts: Iterable[ContactIn]) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
@@ -184,8 +205,12 @@ def profile(person: PersonIn, year: int, local: tuple[str, ...] = LOCAL_LANGUAGE
             own_order=bool(person.own_channels),
             asked_for=tuple(sorted(asked & set(channels) | asked - set(VOICE_KINDS))),
             supporters=tuple(
-                (s.channels[0].kind, s.outside_zone) for s in person.supporters if s.accepted and s.channels
+                (s.channels[0].kind, s.outside_zone and not s.at_home)
+                for s in person.supporters
+                if s.accepted and s.channels
             ),
+            # of who hides, a number that others gave may be that of whom they hide from
+            unverified=() if person.protected_address else unverified_of(contacts),
         )
     )
 

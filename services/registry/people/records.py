@@ -32,7 +32,7 @@ from services.registry.model.facts import (
 )
 from services.registry.model.given import KEPT, WARNED, WG, ConsentIn, ContactIn, PersonIn, StayIn, SupporterIn, Wg
 from services.registry.model.needs import in_order, profile
-from services.registry.people.contacts import as_given, take_contacts, why_not
+from services.registry.people.contacts import REFUSED, as_given, take_contacts, why_not
 from services.registry.people.from_storage import unchecked
 from services.registry.people.rows import (
     ConflictRow,
@@ -123,6 +123,7 @@ class PersonRecord:
             relation=row["relation"],
             contacts=tuple(as_given(c) for c in contacts),
             outside_zone=row["outside_zone"],
+            at_home=row["at_home"],
             accepted=bool(row["accepted_on"]),
         )
 
@@ -293,6 +294,7 @@ class PersonRecord:
                 "can": list(one.can),
                 "distance_min": one.distance_min,
                 "outside_zone": one.outside_zone,
+                "at_home": one.at_home,
                 "accepted_on": (old and old["accepted_on"]) or accepted,
                 "language": one.language,
                 "lat": one.lat,
@@ -395,7 +397,9 @@ class PersonRecord:
         """Notes why each contact may not be used, by what the person and their supporters said."""
         hidden = bool(self.facts.answers.get("protected_address")) and any(c["safe"] for c in self.contacts.values())
         for row in self.contacts.values():
-            row["why_not"] = why_not(row) or ("not_safe" if hidden and not row["safe"] else "")
+            why = why_not(row)
+            # of who hides, a number that is not safe is that first: one nobody has verified is used in orange and red
+            row["why_not"] = "not_safe" if hidden and not row["safe"] and why not in REFUSED else why
         for supporter_id, theirs in self.helper_contacts.items():
             accepted = bool(self.supporters[supporter_id]["accepted_on"])  # whoever accepted did so on them
             for row in theirs.values():

@@ -59,6 +59,7 @@ class SupporterRow(TypedDict):
     can: list[str]
     distance_min: int | None
     outside_zone: bool
+    at_home: bool
     accepted_on: str
     language: str
     lat: float | None

@@ -53,7 +53,7 @@ class Changes:
     `answers` by name (ANSWERS, or `status`); `texts` call_name, address, wake, talk, moves, note (sealed at once);
     `place` (lat, lon) with `zone_id`, `grid_id`, `walk_seq`. `channel` changes single contacts by id: said_no, not_hers,
     order, hours, household, safe, verified_on. `helper` changes single supporters by id: accepted_on, order, can,
-    distance_min, outside_zone, relation, language. Stays replace those of their kind; `no_stays` names kinds to end.
+    distance_min, outside_zone, at_home, relation, language. Stays replace those of their kind; `no_stays` names kinds to end.
     """
 
     answers: Mapping[str, object] = field(default_factory=dict)
@@ -223,7 +223,7 @@ _CHANNEL = {
 }
 _HELPER = {
     "accepted_on": "accepted_on", "order": "position", "can": "can", "distance_min": "distance_min",
-    "outside_zone": "outside_zone", "relation": "relation", "language": "language",
+    "outside_zone": "outside_zone", "at_home": "at_home", "relation": "relation", "language": "language",
 }  # fmt: skip
 
 

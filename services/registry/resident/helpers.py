@@ -29,6 +29,7 @@ from services.shared.i18n import language
 from services.shared.people import phone_numbers
 
 RELATIONS = ("family", "neighbour", "peer", "paid_carer", "guardian")
+PLACES = ("with_me", "near", "far")
 STEPS = ("name", "number", "relation", "place")
 INVITES_A_DAY = 5
 INVITE_S = 7 * 86_400.0
@@ -75,7 +76,7 @@ class MeHelpers(MeBase):
             choices = [(word, self.w(f"rel_{word}")) for word in RELATIONS]
             ask = Ask("radio", step, title, given.get(step, ""), choices)
         elif step == "place":
-            choices = [(word, self.w(f"helper_{word}")) for word in ("near", "far")]
+            choices = [(word, self.w(f"helper_{word}")) for word in PLACES]
             ask = Ask("radio", step, title, given.get(step, ""), choices)
         elif step == "number":
             ask = Ask("tel", step, title, given.get(step, ""), attributes={"autocomplete": "off"})
@@ -112,7 +113,7 @@ class MeHelpers(MeBase):
     def _wrong(self, request: web.Request, step: str, value: str) -> str:
         if step == "number":
             return "" if self._mobile(value) else self.w("invite_wrong")
-        allowed = {"relation": RELATIONS, "place": ("near", "far")}.get(step)
+        allowed = {"relation": RELATIONS, "place": PLACES}.get(step)
         if not value or (allowed is not None and value not in allowed):
             return self.w("choose_one" if allowed else "ask_helper_name")
         return ""
@@ -142,6 +143,7 @@ class MeHelpers(MeBase):
         one = SupporterIn.model_validate(
             {
                 "name": given["name"], "relation": given["relation"], "outside_zone": given["place"] == "far",
+                "at_home": given["place"] == "with_me",
                 "contacts": [c.model_dump() for c in mobile(number, given_by="proxy")], "language": language(),
             }
         )  # fmt: skip

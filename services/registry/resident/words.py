@@ -146,6 +146,7 @@ WORDS: dict[str, str] = {
     "ask_helper_number": mark("What is your helper's phone number?"),
     "ask_helper_relation": mark("Who is it?"),
     "ask_helper_place": mark("Where does your helper live?"),
+    "helper_with_me": mark("In my home"),
     "helper_near": mark("Near me: the same flood or fire may reach them"),
     "helper_far": mark("Farther away"),
     "rel_family": mark("Family"),

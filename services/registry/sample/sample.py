@@ -46,7 +46,7 @@ NEEDS: tuple[tuple[str, float, int], ...] = (  # main need, share of households 
     ("cognitive", 6, 1), ("deaf_text", 5, 1), ("lift_dependent", 5, 1), ("other_language", 5, 1),
     ("older_only_home", 4, 2), ("deaf_signing", 4, 1), ("blind", 4, 1), ("no_phone", 4, 1), ("power_medical", 4, 1),
     ("newborn_or_late_pregnancy", 4, 1), ("basement", 4, 1), ("minor", 4, 1), ("psychosocial", 3, 1), ("speech", 3, 1),
-    ("deafblind", 2, 1),
+    ("deafblind", 2, 1), ("boat", 1, 1),
 )  # fmt: skip
 
 

@@ -58,6 +58,7 @@ class FoundSupporter(NamedTuple):
     supporter_id: str
     person_id: str
     outside_zone: bool
+    at_home: bool
     language: str
     lat: float | None
     lon: float | None

@@ -18,6 +18,7 @@ from services.router.planning.notices import notice
 from services.router.planning.paths import publish_due
 from services.router.planning.plan import TAKEN_BACK, WarningContext
 from services.router.planning.rows import OFFICER_CHANNELS
+from services.router.policy.vocabulary import CALLED
 from services.router.store import tables
 from services.router.store.callouts import OPEN, CalloutRow, callout
 from services.shared.bus.outbox import id_of, new_id, publish
@@ -37,11 +38,6 @@ from services.shared.messages import ContactEntry, EvidenceRecorded, NoticeReque
 from services.shared.people import languages
 
 WATCH = "callout:"  # and its id: one look is one call-out's
-CALLED = {  # team > skill that is called out where the team has not got it
-    "officer+sign_volunteer": "sign_volunteer",
-    "officer+tactile_interpreter": "tactile_interpreter",
-    "officer+phrase_card": "translator",
-}
 VIDEO, SIGN = "video_relay", "sign_volunteer"
 FEW = 3  # asked at a time
 THEN_CALLED_S = 60.0  # of silence after the text
@@ -56,16 +52,15 @@ async def begin(
     new = []
     for visit in visits:
         team = team_of[visit.delivery_id]
-        skill = CALLED.get(visit.params.team) if isinstance(visit.params, Visit) else None
-        if skill is None or _has(team, skill, visit.language):
-            continue
-        new.append(
+        parts = visit.params.team.split("+") if isinstance(visit.params, Visit) else []
+        new += [
             {
                 "callout_id": id_of(visit.delivery_id, skill), "warning_id": ctx.issued.warning_id,
                 "person_id": visit.person_id, "about_id": visit.delivery_id, "skill": skill,
                 "language": visit.language, "opened_at": now, "let_go": {},
             }
-        )  # fmt: skip
+            for part, skill in CALLED.items() if part in parts and not _has(team, skill, visit.language)
+        ]  # fmt: skip
     if new:
         new.sort(key=lambda r: str(r["callout_id"]))
         await insert_new(tx, callout, new)
@@ -307,10 +302,18 @@ class Turn:
         """What the team's list says of the skill: coming, or none (the written card)."""
         if self._video or not isinstance(visit.params, Visit):
             return
+        if skill == "none" and await self._another_comes():
+            return
         params = replace(visit.params, skill=skill)
         await self._tx.execute(
             sa.update(delivery).where(delivery.c.delivery_id == visit.delivery_id).values(params=params)
         )
+
+    async def _another_comes(self) -> bool:
+        """Whether somebody with another skill is on the way to the same door."""
+        theirs = (callout.c.about_id == self._row.about_id, callout.c.callout_id != self._row.callout_id)
+        taken = sa.select(sa.exists().where(*theirs, callout.c.state == "taken"))
+        return bool(await self._tx.scalar(taken))
 
     async def _end(self, state: str, kind: str) -> None:
         await self._set(state=state, ended_at=self._now)

@@ -64,7 +64,8 @@ def fold(policy: Policy, known: Known, person_id: str, now: float) -> Folded:
     said = _said(path, deliveries, known.answers)
     evidence = _evidence(path, deliveries, said)
     carried_at = None if Answer.HELP in taken_back else path.help_at
-    closing, shown, help_at = _judge(policy, known.profiles[path.profile_key], said, carried_at)
+    profile = known.profiles[path.profile_key]
+    closing, shown, help_at = _judge(policy, profile, said, carried_at, _unverified(path, profile))
     reached = (
         evidence >= Evidence[policy.reached.evidence_at_least.upper()]
         or (shown is not None and shown[0] in policy.reached.answers)
@@ -124,13 +125,25 @@ def _evidence(path: tables.Path, deliveries: Sequence[Delivery], said: Sequence[
     )
 
 
+def _unverified(path: tables.Path, profile: Profile) -> frozenset[str]:
+    """Contacts of theirs that nobody has verified."""
+    if not profile.unverified:
+        return frozenset()
+    return frozenset(c.contact_id for c in tables.decode_person(path.entry).contacts if c.unverified)
+
+
 def _judge(
-    policy: Policy, profile: Profile, said: Sequence[tuple[Logged, Delivery]], carried_at: float | None
+    policy: Policy,
+    profile: Profile,
+    said: Sequence[tuple[Logged, Delivery]],
+    carried_at: float | None,
+    unverified: frozenset[str],
 ) -> tuple[Logged | None, tuple[str, str] | None, float | None]:
     """The answer that closes the path, the one to show, and when help was asked for and is still open.
 
     After a call for help, only somebody who is there, or the person's own word that they are moving or safe, closes.
-    `carried_at`: a call that stands on the path and in no answer was made under what this warning replaced.
+    `carried_at`: a call that stands on the path and in no answer was made under what this warning replaced. What comes from
+    one of the `unverified` numbers closes nothing, for it may be a stranger's by now; a call for help from it is one.
     """
     flags = profile.flags
     closing_class = (
@@ -139,14 +152,17 @@ def _judge(
     closing = None
     shown: tuple[str, str] | None = None
     help_at = None if any(answer.answer == Answer.HELP for answer, _ in said) else carried_at
-    for answer, _ in said:
+    for answer, d in said:
         if answer.answer == Answer.HELP:
             help_at = answer.at if help_at is None else help_at
             closing = None
         else:
             there = answer.by in ("officer", "supporter_with_person") or answer.answer in (Answer.MOVING, Answer.SAFE)
-            if policy.closes(closing_class, answer.answer, answer.by) and (
-                help_at is None or (there and answer.at >= help_at)
+            theirs = d.contact_id not in unverified
+            if (
+                theirs
+                and policy.closes(closing_class, answer.answer, answer.by)
+                and (help_at is None or (there and answer.at >= help_at))
             ):
                 closing, help_at = answer, None
         if shown is None or SERIOUSNESS[Answer(answer.answer)] >= SERIOUSNESS[Answer(shown[0])]:

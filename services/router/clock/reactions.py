@@ -87,11 +87,14 @@ def _fell_out(ctx: WarningContext, person: Person, plan: PathPlan, now: float, f
         return
     shut, why = {d.channel for d in out}, FELL_OUT[out[-1].state_reason]
     left = [u for u in plan.channels if u.kind not in (SUPPORTER, OFFICER) and u.channel not in shut]
+    telling = sum(u.tells for u in left) + plan.supporter_counts
     instead = sum(d.step == "stopped" for d in own)
     if any(u.channel not in person.tried() for u in left) and instead < len(shut):
         found.rows += another(ctx, person, plan, "stopped", why, now)
-    if plan.tier >= Tier.ORANGE and len(left) + plan.supporter_counts < 2:
-        found.rows += door(ctx, person, plan, f"{why}; fewer than two channels left", now, "stopped")
+    if plan.tier >= Tier.ORANGE and telling < 2:
+        # too few are left, as is known only now: to whoever registered without a need somebody goes too
+        goes = replace(plan, door_applies=plan.door_applies or telling == 0 or "away" not in plan.facts)
+        found.rows += door(ctx, person, goes, f"{why}; fewer than two channels left", now, "stopped")
 
 
 def _help(ctx: WarningContext, person: Person, plan: PathPlan, now: float, found: Reaction) -> None:
@@ -155,7 +158,10 @@ def final(ctx: WarningContext, person: Person, plan: PathPlan) -> tuple[str, str
     if rule.end == "sent":
         return "sent", f"{plan.tier.word} ends with sending"
     if not plan.door_applies:
-        return "unconfirmed", "subscriber: no answer that closes"
+        away = "away" in plan.facts
+        return "unconfirmed", "away: no answer that closes" if away else "subscriber: no answer that closes"
+    if rule.end == "officer_contact" and waiting_for_door(person):
+        return None
     if rule.end == "officer_contact":
         asked = any(d.addressee_kind == "worker" for d in person.deliveries)
         return (

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from services.router.policy.engine import Policy
-from services.router.policy.vocabulary import SKILLS
+from services.router.policy.vocabulary import CALLED, SKILLS
 from services.router.store import tables
 from services.shared.database.engine import Connection
 from services.shared.ledger.params import Visit
@@ -115,14 +115,19 @@ def choose(policy: Policy, teams: Iterable[Team], grid: str, team: str) -> Team 
     if not free:
         return None
     plain = _fewest([p for p in free if grid in p.entry.grids] or free)
-    wanted = SKILLS.get(team, ())
-    if not wanted or set(wanted) & set(plain.entry.skills):
+    wanted = [part for part in SKILLS if part in team.split("+")]
+    in_time = [p for p in free if p.wait_s - plain.wait_s <= policy.combine.skill_wait_s]
+    least = min(_lacks(p, wanted) for p in in_time)
+    if _lacks(plain, wanted) == least:
         return plain
-    skilled = [p for p in free if set(wanted) & set(p.entry.skills)]
-    if not skilled:
-        return plain
-    best = _fewest([p for p in skilled if grid in p.entry.grids] or skilled)
-    return best if best.wait_s - plain.wait_s <= policy.combine.skill_wait_s else plain
+    best = [p for p in in_time if _lacks(p, wanted) == least]
+    return _fewest([p for p in best if grid in p.entry.grids] or best)
+
+
+def _lacks(team: Team, wanted: Sequence[str]) -> tuple[int, int]:
+    """How many of the parts it has not: those that nobody can be called out for first."""
+    missing = [part for part in wanted if not set(SKILLS[part]) & set(team.entry.skills)]
+    return sum(part not in CALLED for part in missing), len(missing)
 
 
 def nearest(teams: Iterable[Team], grid: str) -> Team | None:

@@ -1,9 +1,8 @@
-"""Explains a made-up person's path minute by minute, for a council that wants to read it."""
+"""Explains the path of a person of some profile minute by minute, for a council that wants to read it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 from services.router.explaining.foresee import Foreseen, foresee, made_up_warning
 from services.router.policy.engine import Policy
@@ -15,65 +14,27 @@ from services.shared.labels import say
 from services.shared.messages import Profile
 from services.shared.tiers import Tier
 
-KINDS = (
-    "sms", "voice_mobile", "voice_landline", "email", "push", "im", "duty_phone_1", "duty_phone_2", "supporter",
-    "supporter_inside",
-)  # fmt: skip
 CHANNELS = (
-    "sms", "voice_mobile", "voice_landline", "voice_duty", "email", "push", "chat",
+    "sms", "voice_mobile", "voice_landline", "voice_duty", "email", "push", "chat", "video_relay", "bed_shaker",
     "supporter_sms", "supporter_voice", "officer_sms", "door",
     "fire_service_list", "broadcast", "area_sound",
 )  # fmt: skip
-FACTS = {  # as the register derives them of a typical person
-    "deafblind": ("high_support", "cannot_judge", "door_first", "deaf"),
-    "cognitive": ("high_support", "cannot_judge"),
-    "power_medical": ("high_support", "cannot_leave"),
-    "mobility": ("cannot_leave",),
-    "no_phone": ("high_support", "door_first"),
-    "facility": ("high_support", "cannot_leave"),
-    "deaf_signing": ("deaf",),
-    "deaf_text": ("deaf",),
-}
+HEARD = ("broadcast", "area_sound", "street_sweep")  # of what goes to the whole area
 WORKING = dict.fromkeys((*CHANNELS, *AREA_CHANNELS.values()), "")
 
 
-def made_up(needs: Sequence[str], kinds: Sequence[str]) -> Profile:
-    """A typical person of these need groups with these contacts."""
-    facts = sorted({fact for need in needs for fact in FACTS.get(need, ())})
-    helpers = tuple(("sms", k == "supporter") for k in kinds if k.startswith("supporter"))
-    return Profile(
-        key="+".join((*needs, *kinds)), kind="facility" if "facility" in needs else "resident" if needs else "subscriber",
-        groups=tuple(needs) or ("general",), flags=tuple(facts), language="en",
-        channels=tuple(k for k in kinds if not k.startswith("supporter")), supporters=helpers,
-    )  # fmt: skip
-
-
 def explain(
-    policy: Policy,
-    tier: Tier,
-    hazard: str,
-    needs: Sequence[str],
-    kinds: Sequence[str],
-    at: str,
-    *,
-    impact_min: float | None = None,
+    policy: Policy, tier: Tier, hazard: str, profile: Profile, at: str, *, impact_min: float | None = None
 ) -> list[str]:
-    """One sentence a line; Refused where a word is not known."""
+    """What this policy does for somebody of the profile, one sentence a line; Refused where a word is not known."""
     match = re.fullmatch(r"([01]\d|2[0-3]):([0-5]\d)", at)
     if match is None:
         raise Refused(f"--at {at}: give a time like 02:30", field="--at", given=at)
-    for given, known, option in (
-        (needs, policy.groups, "--needs"),
-        (kinds, KINDS, "--channels"),
-        ([hazard], policy.hazards, "--hazard"),
-    ):
-        unknown = [word for word in given if word not in known]
-        if unknown:
-            raise Refused(
-                f"{option}: {unknown[0]!r} is not known; use {', '.join(known)}", field=option, given=unknown[0]
-            )
+    if hazard not in policy.hazards:
+        raise Refused(
+            f"--hazard: {hazard!r} is not known; use {', '.join(policy.hazards)}", field="--hazard", given=hazard
+        )
     minute = int(match[1]) * 60 + int(match[2])
-    profile = made_up(needs, kinds)
     seen = foresee(made_up_warning(policy, tier, hazard, minute, WORKING, impact_min=impact_min), profile)
     return _lines(policy, profile, seen, tier, hazard, minute)
 
@@ -93,16 +54,37 @@ def _lines(policy: Policy, profile: Profile, seen: Foreseen, tier: Tier, hazard:
         found.append(t("walks the {escalation} escalation (slow ones start one tier earlier)", escalation=escalation))
     else:
         found.append(t("walks the {escalation} escalation", escalation=escalation))
-    uses = [use.channel for use in plan.channels if use.kind not in ("supporter", "officer")]
+    uses = [use.channel for use in plan.channels if use.kind not in ("supporter", "officer") and not use.unverified]
     usable = [t("usable channels: {channels}", channels=labels.all_of(labels.CHANNELS, uses) or t("none"))]
     if plan.supporter_counts:
         usable.append(t("a supporter outside the zone"))
+    elif plan.supporter and "helper_at_home" in plan.facts:
+        usable.append(t("a supporter who lives with them"))
     elif plan.supporter:
         usable.append(t("a supporter inside the zone (told, not sent)"))
     found.append(tc("between reasons", "; ").join(usable))
+    guessed = [use.channel for use in plan.channels if use.unverified]
+    if guessed:
+        found.append(
+            t(
+                "numbers that nobody has verified get the public text alone: {channels}",
+                channels=labels.all_of(labels.CHANNELS, guessed),
+            )
+        )
+    unheard = "unheard" in plan.facts
     if not plan.asked:
-        found.append(t("is not asked at this tier: no opt-in, no high support; broadcast still reaches"))
-        return found
+        reaches = (
+            t("is not asked at this tier: no opt-in, no high support; loudspeakers and radio do not reach them")
+            if unheard
+            else t("is not asked at this tier: no opt-in, no high support; broadcast still reaches")
+        )
+        return [*found, reaches]
+    if unheard:
+        found.append(t("loudspeakers and radio do not reach them: what goes to the whole area is not counted"))
+    if plan.never_a_team:
+        found.append(t("no team is sent there: the name goes to the fire service"))
+    if "away" in plan.facts and not plan.door_applies:
+        found.append(t("is away: nobody goes to the door of their home"))
     if seen.held_min:
         found.append(t("held at night for {n:.0f} min, then looked at again and sent", n=seen.held_min))
     found += _acts(policy, seen, hazard, minute)
@@ -129,7 +111,9 @@ def _acts(policy: Policy, seen: Foreseen, hazard: str, start: int) -> list[str]:
     for minute, why in sorted({(a.minute, a.why) for a in seen.acts}):
         acts = [a for a in seen.acts if (a.minute, a.why) == (minute, why)]
         names = [
-            labels.visit(a.channel.partition(":")[0], plan.team) for a in acts if not (a.to == "area" and facility)
+            labels.visit(a.channel.partition(":")[0], plan.team)
+            for a in acts
+            if not (a.to == "area" and (facility or ("unheard" in plan.facts and a.channel in HEARD)))
         ]
         if not names:
             continue

@@ -11,6 +11,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from msgspec.structs import replace as replaced
+
 from services.router.planning.plan import Person, WarningContext
 from services.router.planning.walk import Act, AreaAct, area_acts, climb
 from services.router.policy.engine import Policy
@@ -107,7 +109,7 @@ def foresee(ctx: WarningContext, profile: Profile, area: Sequence[AreaAct] | Non
     ]
     walked = [
         found
-        for step, at, done in climb(ctx, _made_up_person(profile), start + HORIZON_MIN * 60)
+        for step, at, done in climb(ctx, made_up_person(profile), start + HORIZON_MIN * 60)
         for act in done
         for found in _acts(act, step, (at - issued.released) / 60)
     ]
@@ -115,16 +117,21 @@ def foresee(ctx: WarningContext, profile: Profile, area: Sequence[AreaAct] | Non
     return Foreseen(plan, held_min, tuple(sorted(acts, key=lambda act: act.minute)))
 
 
-def _made_up_person(profile: Profile) -> Person:
+def made_up_person(profile: Profile) -> Person:
     """Somebody with a contact of each kind the profile knows; a helper who has a text line has a voice line too."""
+    at_home = next((n for n, (_, out) in enumerate(profile.supporters) if not out), None)
+    if "helper_at_home" not in profile.flags:
+        at_home = None
     supporters = tuple(
         SupporterEntry(
             f"supporter {n}", outside, profile.language,
             tuple(_contact(k, f"supporter {n}") for k in dict.fromkeys((kind, "voice_mobile") if kind == "sms" else (kind,))),
+            n == at_home,
         )
         for n, (kind, outside) in enumerate(profile.supporters)
     )  # fmt: skip
     contacts = tuple(_contact(kind, "person") for kind in profile.channels)
+    contacts += tuple(replaced(_contact(kind, "person"), usable=False, unverified=True) for kind in profile.unverified)
     return Person(PersonEntry("person", "", 0, "", "", 0, b"", "", contacts, supporters), profile, [])
 
 

@@ -94,22 +94,24 @@ async def _tier(ctx: WarningContext, message: AudienceFound) -> dict[str, Any]:
     no_path: Counter[str] = Counter()
     few: Counter[str] = Counter()
     channels: Counter[str] = Counter()
-    doors = not_asked = none = 0
+    doors = not_asked = none = unverified = 0
     for n, (profile, count) in enumerate(zip(message.profiles, message.counts, strict=True)):
         if n % AT_ONCE == 0:
             await asyncio.sleep(0)
         seen = foresee(ctx, profile, ())
         plan = seen.plan
+        guessed = plan.usable == 0 and any(use.unverified for use in plan.channels)
         for group in profile.groups or ("general",):
             groups[group] += count
-            if plan.usable == 0:
+            if plan.usable == 0 and not guessed:
                 no_path[group] += count
             elif plan.usable == 1:
                 few[group] += count
         if not plan.asked:
             not_asked += count
             continue
-        none += count if plan.usable == 0 else 0
+        none += count if plan.usable == 0 and not guessed else 0
+        unverified += count if guessed else 0
         told = ("person", "facility", "supporter")
         for channel in {act.channel.partition(":")[0] for act in seen.acts if act.to in told}:
             channels[channel] += count
@@ -124,4 +126,5 @@ async def _tier(ctx: WarningContext, message: AudienceFound) -> dict[str, Any]:
         "doors_at_0": doors,
         "not_asked": not_asked,
         "no_channel": none,
+        "unverified_only": unverified,
     }

@@ -1,46 +1,37 @@
 """Writes the policy as a page a council can read and sign: tier x group x day and night. Pure.
 
-Each cell is what `foresee` says of a typical person of the group: with a mobile, and a helper where the group's first
-channel is one. The page stands alone (no script, no link, no picture), prints on A4 across, and names its policy.
+Each cell is what `foresee` says of a typical person of the group, whom the caller makes up: the register derives people.
+The page stands alone (no script, no link, no picture), prints on A4 across, and names its policy.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from html import escape
 
-from services.router.explaining.explain import WORKING, made_up
+from services.router.explaining.explain import WORKING
 from services.router.explaining.foresee import Foreseen, foresee, made_up_warning
 from services.router.policy.engine import Policy
 from services.shared import labels
 from services.shared.i18n import SOURCE, direction, language, listed, mark, speaking, t, tc
 from services.shared.labels import say
+from services.shared.messages import Profile
 from services.shared.tiers import Tier
 
 NOON, NIGHT = 12 * 60, 2 * 60
+People = Callable[[str], Profile]  # need group > a typical person of it
 
 
-def kinds_of(policy: Policy, group: str) -> tuple[str, ...]:
-    """The contacts of a typical person of a group."""
-    if group == "facility":
-        return ("duty_phone_1", "duty_phone_2", "sms")
-    if group == "no_phone":
-        return ()
-    own = ("voice_landline", "sms") if group.startswith("older") else ("sms", "voice_mobile")
-    helped = policy.groups[group].personal[0] in ("supporter", "guardian")
-    return (*own, "supporter") if helped else own
-
-
-def typical(policy: Policy, group: str, tier: Tier, hazard: str, minute: int) -> Foreseen:
-    """The path of a typical person; in blue and yellow of one who asked to be told."""
-    needs = () if group == "general" else (group,)
-    profile = made_up(needs, kinds_of(policy, group))
+def typical(policy: Policy, profile: Profile, tier: Tier, hazard: str, minute: int) -> Foreseen:
+    """The path of a typical person."""
     return foresee(made_up_warning(policy, tier, hazard, minute, WORKING), profile)
 
 
 def cell(seen: Foreseen) -> str:
     """Minutes and what is done then: "0 SMS, call; 10 supporter; 60 door"; a house's and a person's own channels alone."""
+    alone = t("nothing that reaches them") if "unheard" in seen.plan.facts else t("broadcast alone")
     if not seen.plan.asked:
-        return t("broadcast alone")
+        return alone
     minutes: dict[float, list[str]] = {}
     for act in seen.acts:
         if act.to == "area":
@@ -51,22 +42,23 @@ def cell(seen: Foreseen) -> str:
         t("{n:g} {channels}", n=minute, channels=listed(dict.fromkeys(names)))
         for minute, names in sorted(minutes.items())
     ]
-    return tc("between reasons", "; ").join(parts) or t("broadcast alone")
+    return tc("between reasons", "; ").join(parts) or alone
 
 
-def as_text(policy: Policy, hazard: str) -> str:
+def as_text(policy: Policy, hazard: str, people: People) -> str:
     """The whole table of one hazard as text, in English: the golden record of what the shipped policy promises."""
     with speaking(SOURCE):
-        return _as_text(policy, hazard)
+        return _as_text(policy, hazard, people)
 
 
-def _as_text(policy: Policy, hazard: str) -> str:
+def _as_text(policy: Policy, hazard: str, people: People) -> str:
     found = [f"{policy.name}: {hazard}, minutes from release (held at night: from release too)"]
     for tier in Tier:
         found += ["", f"== {tier.word}"]
         for group in policy.groups:
             halves = {
-                half: typical(policy, group, tier, hazard, minute) for half, minute in (("day", NOON), ("night", NIGHT))
+                half: typical(policy, people(group), tier, hazard, minute)
+                for half, minute in (("day", NOON), ("night", NIGHT))
             }
             cells = {half: _described(seen) for half, seen in halves.items()}
             if cells["day"] == cells["night"]:
@@ -96,7 +88,7 @@ section:first-of-type { break-before: auto }
 """
 
 
-def as_page(policy: Policy, hazard: str) -> str:
+def as_page(policy: Policy, hazard: str, people: People) -> str:
     """One HTML page."""
     title = t("Warning policy: {hazard}", hazard=labels.hazard(hazard))
     head = t(
@@ -105,7 +97,7 @@ def as_page(policy: Policy, hazard: str) -> str:
     )  # fmt: skip
     body = [f"<h1>{escape(title)}</h1>", f"<p>{escape(head)} {escape(_hazard_words(policy, hazard))}</p>"]
     body.append(f"<p>{escape(_reading(policy))}</p>")
-    body += [_tier_table(policy, tier, hazard) for tier in reversed(Tier)]
+    body += [_tier_table(policy, tier, hazard, people) for tier in reversed(Tier)]
     body.append(_closing_table(policy))
     body.append(_sign())
     return (
@@ -154,10 +146,10 @@ def _heads(*columns: str) -> str:
     return "".join(f'<th scope="col">{escape(column)}</th>' for column in columns)
 
 
-def _tier_table(policy: Policy, tier: Tier, hazard: str) -> str:
+def _tier_table(policy: Policy, tier: Tier, hazard: str, people: People) -> str:
     rows = []
     for group in policy.groups:
-        day, night = (cell(typical(policy, group, tier, hazard, at)) for at in (NOON, NIGHT))
+        day, night = (cell(typical(policy, people(group), tier, hazard, at)) for at in (NOON, NIGHT))
         name = escape(say(labels.GROUPS, group))
         if day == night:
             rows.append(f'<tr><th scope="row">{name}</th><td colspan="2">{escape(day)}</td></tr>')

@@ -69,6 +69,10 @@ class WarningContext:
         morning = self.morning(released)
         if self.issued.expires <= morning:
             return released  # held until it is over it would never be heard
+        if self.issued.impact is None or self.issued.impact < morning:
+            deadly = policy.deadly_before(profile, self.issued.hazard, morning - released)
+            if deadly and "deadly_before_morning" in policy.hold.unless:
+                return released
         early = self.issued.impact is not None and self.issued.impact < morning
         return released if early and "onset_before_morning" in policy.hold.unless else morning
 
@@ -96,7 +100,7 @@ class WarningContext:
 
     def door_where(self, plan: PathPlan) -> str:
         """door, or fire_service_list: by the hazard, the commander's word, and whether the impact is over."""
-        if self.doors == "unsafe":
+        if self.doors == "unsafe" or plan.never_a_team:
             return "fire_service_list"
         if plan.door_where == "door" or (self.waits_for_door_check and self.doors == "allowed"):
             return "door"

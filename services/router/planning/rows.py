@@ -5,10 +5,18 @@ from __future__ import annotations
 from services.router.planning.plan import Person, WarningContext
 from services.router.policy.engine import Policy
 from services.router.policy.rules import ChannelUse, PathPlan
-from services.router.policy.vocabulary import ASSIST_MIN, FIRE_SERVICE, OFFICER, SUPPORTER, TRAVEL_MIN, VISIT_MIN
+from services.router.policy.vocabulary import (
+    ASSIST_MIN,
+    FIRE_SERVICE,
+    OFFICER,
+    SHAKER,
+    SUPPORTER,
+    TRAVEL_MIN,
+    VISIT_MIN,
+)
 from services.shared.bus.outbox import id_of
 from services.shared.ledger.deliveries import Addressee, NewDelivery
-from services.shared.ledger.params import CallTimes, Visit
+from services.shared.ledger.params import CallTimes, DoorReaches, Visit
 from services.shared.messages import ContactEntry, SupporterEntry, WorkerEntry
 from services.shared.tiers import Tier
 
@@ -38,18 +46,25 @@ def personal(
         return supporters(ctx, person, plan, step, reason, now)
     if use.kind == OFFICER:
         return officer(ctx, person, plan, step, f"{reason}; {use.word.replace('_', ' ')}", now)
-    contact = next((c for c in person.entry.contacts if c.kind == use.kind and c.usable), None)
+    contact = next(
+        (c for c in person.entry.contacts if c.kind == use.kind and (c.unverified if use.unverified else c.usable)),
+        None,
+    )
     if contact is None:
         return []
+    facility = person.profile.kind == "facility"
+    if use.unverified and not facility:
+        form = "plain"  # a stranger may have the number by now: nothing of it tells what the person needs
+    wakes = use.kind == SHAKER and "night" in plan.facts
     before = [d.try_no for d in person.deliveries if d.channel == use.channel and d.contact_id == contact.contact_id]
     if before and not again:
         return []
     first = max(before, default=0) + 1
     voice = use.channel.startswith("voice")
-    facility = person.profile.kind == "facility"
     must_answer = facility or (ctx.tier == Tier.RED and person.profile.kind == "resident" and plan.ack)
     tries = ctx.policy.voice_call.tries if voice and must_answer and not again else 1
     gap = ctx.policy.voice_call.within_s / max(1, tries - 1)
+    params = _call(ctx.policy) if voice else DoorReaches() if use.kind == "sms" and plan.door_applies else None
     rows: list[NewDelivery] = []
     for n in range(tries):
         why = reason if n == 0 else f"{reason}; call {n + 1} of {tries}"
@@ -62,10 +77,10 @@ def personal(
                 step=step,
                 channel=use.channel,
                 reason=why,
-                due_at=now + n * gap - (EARLIER_S if plan.first else 0.0),
+                due_at=now + n * gap - (EARLIER_S if plan.first or wakes else 0.0),
                 try_no=first + n,
                 form=form or plan.form,
-                params=_call(ctx.policy) if voice else None,
+                params=params,
             )
         )
     return rows
@@ -86,6 +101,7 @@ def another(
     left = [use for use in own if use.channel not in tried]
     if left:
         return personal(ctx, person, plan, left[0], step, f"{reason}; other channel", now)
+    own.sort(key=lambda use: use.kind == SHAKER)  # what only wakes is no second telling
     if own:
         return personal(ctx, person, plan, own[0], step, f"{reason}; no other channel left, again", now, again=True)
     return []
@@ -95,6 +111,8 @@ def supporters(
     ctx: WarningContext, person: Person, plan: PathPlan, step: str, reason: str, now: float, *, by_phone: bool = False
 ) -> list[NewDelivery]:
     """Each supporter by one channel of theirs, with a text of their own; inside the zone they are told, not sent.
+
+    One who lives in the same home is asked to take the person along.
 
     `by_phone`: called also where they have had a text.
     """
@@ -110,7 +128,11 @@ def supporters(
         if way is None or (told and way[1] != "supporter_voice"):
             continue
         contact, channel = way
-        where = "supporter outside the zone" if helper.outside_zone else "supporter inside the zone, not sent"
+        where = (
+            "supporter in the same home" if helper.at_home
+            else "supporter outside the zone" if helper.outside_zone
+            else "supporter inside the zone, not sent"
+        )  # fmt: skip
         rows.append(
             _warning(
                 ctx,
@@ -121,7 +143,7 @@ def supporters(
                 channel=channel,
                 reason=f"{reason}; {where}",
                 due_at=now,
-                form="helper" if helper.outside_zone else "helper_in",
+                form="helper_home" if helper.at_home else "helper" if helper.outside_zone else "helper_in",
                 about_id=person.entry.person_id,
             )
         )
@@ -246,12 +268,12 @@ def _next_try(person: Person) -> int:
 def fire_list(
     ctx: WarningContext, person: Person, plan: PathPlan, reason: str, now: float, step: str
 ) -> list[NewDelivery]:
-    """The person's name, place and needs for moving, on the fire service's list."""
+    """The person's name, place and needs for moving, on the fire service's list: calls for help first, then by rank."""
     if person.on_fire_list():
         return []
     row = NewDelivery.rescue(
         rescue_id(ctx.issued.warning_id, person.entry.person_id), ctx.issued, person.entry,
-        person.profile.language, _params(ctx, person, plan, urgent=True), step=step,
+        person.profile.language, _params(ctx, person, plan, urgent=person.help_at is not None), step=step,
         driver=ctx.drivers["fire_service_list"], reason=reason, due_at=now, slot=FIRE_SERVICE,
     )  # fmt: skip
     return [row]
@@ -286,6 +308,8 @@ def rank(policy: Policy, plan: PathPlan, groups: tuple[str, ...], *, urgent: boo
         return 0
     if plan.first:
         return 1
+    if set(groups) <= {"general"}:  # no need, and few channels: behind everybody who has one
+        return len(policy.shortage.rank) + 3
     true = set(plan.facts) | set(groups) | ({"deaf_asleep"} if {"deaf", "night"} <= plan.facts else set())
     return next((n for n, word in enumerate(policy.shortage.rank, 2) if word in true), len(policy.shortage.rank) + 2)
 
@@ -295,7 +319,7 @@ def slack_bucket(ctx: WarningContext, plan: PathPlan) -> int:
     if ctx.issued.impact is None:
         slack = ctx.policy.impact_time.unknown_means_slack_min
     else:
-        needs = TRAVEL_MIN + ASSIST_MIN.get(plan.team, VISIT_MIN)
+        needs = TRAVEL_MIN + max(ASSIST_MIN.get(part, VISIT_MIN) for part in plan.team.split("+"))
         slack = (ctx.issued.impact - ctx.issued.released) / 60 - needs
     return max(0, int(slack // 15) + plan.bucket)
 
@@ -313,7 +337,7 @@ def _warning(
     form: str,
     about_id: str = "",
     try_no: int = 1,
-    params: CallTimes | None = None,
+    params: CallTimes | DoorReaches | None = None,
 ) -> NewDelivery:
     one = message_id(
         ctx.issued.warning_id, to.addressee_id, person.entry.person_id, channel, contact.contact_id, try_no

@@ -74,7 +74,7 @@ def _shape(entry: PersonEntry) -> Shape | None:
 
     None where two of them have one id, which a plan compares: such a person is planned alone.
     """
-    own = tuple([(c.kind, c.usable) for c in entry.contacts])
+    own = tuple([(c.kind, c.usable, c.unverified) for c in entry.contacts])
     if not entry.supporters:
         ids = [c.contact_id for c in entry.contacts]
         return (own,) if len(set(ids)) == len(ids) else None
@@ -82,7 +82,10 @@ def _shape(entry: PersonEntry) -> Shape | None:
     helpers = {s.supporter_id for s in entry.supporters}
     if len(set(ids)) < len(ids) or len(helpers) < len(entry.supporters):
         return None
-    theirs = ((s.outside_zone, s.language, tuple([(c.kind, c.usable) for c in s.contacts])) for s in entry.supporters)
+    theirs = (
+        (s.outside_zone, s.at_home, s.language, tuple([(c.kind, c.usable) for c in s.contacts]))
+        for s in entry.supporters
+    )
     return (own, *theirs)
 
 
@@ -95,7 +98,7 @@ def _marked(entry: PersonEntry) -> PersonEntry:
         key_id=MARK,
         contacts=_marked_contacts(entry.contacts, ""),
         supporters=tuple(
-            SupporterEntry(f"{MARK}{n}", s.outside_zone, s.language, _marked_contacts(s.contacts, f"{n}"))
+            SupporterEntry(f"{MARK}{n}", s.outside_zone, s.language, _marked_contacts(s.contacts, f"{n}"), s.at_home)
             for n, s in enumerate(entry.supporters)
         ),
     )
@@ -103,7 +106,8 @@ def _marked(entry: PersonEntry) -> PersonEntry:
 
 def _marked_contacts(contacts: Sequence[ContactEntry], whose: str) -> tuple[ContactEntry, ...]:
     return tuple(
-        ContactEntry(f"{MARK}{whose}:{n}", c.kind, f"{MARK}{n}", b"", MARK, c.usable) for n, c in enumerate(contacts)
+        ContactEntry(f"{MARK}{whose}:{n}", c.kind, f"{MARK}{n}", b"", MARK, c.usable, c.unverified)
+        for n, c in enumerate(contacts)
     )
 
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 
 from services.router.planning.plan import Person, WarningContext
 from services.router.planning.rows import another, door, officer, personal, superior, supporters
-from services.router.policy.rules import PathPlan
+from services.router.policy.rules import ChannelUse, PathPlan
 from services.router.policy.steps import Step
-from services.router.policy.vocabulary import AREA_CHANNELS
+from services.router.policy.vocabulary import AREA_CHANNELS, SHAKER
 from services.shared.ledger.deliveries import NewDelivery
 from services.shared.ledger.evidence import Evidence
 
@@ -121,7 +121,7 @@ def _do(
 ) -> list[NewDelivery]:
     if word.startswith("personal."):
         which = word.removeprefix("personal.")
-        uses = list(plan.channels) if which == "all" else list(plan.channels[int(which) - 1 : int(which)])
+        uses = list(plan.channels) if which == "all" else _numbered(plan, int(which))
         rows: list[NewDelivery] = []
         for use in uses:
             rows += personal(ctx, person, plan, use, step.name, reason, now)
@@ -141,6 +141,13 @@ def _do(
             uses = [use for use in plan.channels if use.word == word or use.kind == word]
             return [row for use in uses for row in personal(ctx, person, plan, use, step.name, reason, now)]
     return []  # area-wide words are one delivery to the area, made when the warning is issued
+
+
+def _numbered(plan: PathPlan, number: int) -> list[ChannelUse]:
+    """One of their channels by its place. What wakes a sleeper is counted as none, and at night comes with the first."""
+    said = [use for use in plan.channels if use.kind != SHAKER]
+    wakes = [use for use in plan.channels if use.kind == SHAKER] if number == 1 and "night" in plan.facts else []
+    return [*wakes, *said[number - 1 : number]]
 
 
 def _ask(ctx: WarningContext, person: Person, plan: PathPlan, step: Step, reason: str, now: float) -> list[NewDelivery]:

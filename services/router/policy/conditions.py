@@ -22,6 +22,7 @@ PREDICATES = (
     "zone_has_unregistered",
     "no_person_spoke",
     "not_moving",
+    "child_alone",
 )
 _TOKEN = re.compile(r"\s*([a-z_]+|[&|()])")
 

@@ -8,7 +8,7 @@ everybody with that profile for that half of the day.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from functools import cached_property, lru_cache
@@ -17,10 +17,10 @@ from typing import Self
 
 from pydantic import Field, PrivateAttr, model_validator
 
+from services.router.policy.choosing import choose_channels
 from services.router.policy.conditions import parse_condition
 from services.router.policy.rules import (
     ChannelsDown,
-    ChannelUse,
     ClockRule,
     ClosedIf,
     Combine,
@@ -44,24 +44,21 @@ from services.router.policy.rules import (
 )
 from services.router.policy.steps import HouseSteps, Step, TierRules
 from services.router.policy.vocabulary import (
+    BASES,
     FORMS,
-    HELPER_WORDS,
-    KIND_CHANNEL,
-    KIND_WORD,
+    IMPLIED,
     MOVING_WORDS,
-    OFFICER,
-    OFFICER_WORDS,
     SHAKER,
+    SKILLS,
     SUPPORTER,
-    TEAMS,
     TRAVEL_MIN,
-    UNFIT_WORDS,
-    WORDS,
 )
 from services.shared.hazards import UNKNOWN, Rule, known
 from services.shared.input.files import Document, Entry, open_file, wrong
 from services.shared.messages import Profile
 from services.shared.tiers import Tier
+
+RESCUE_MIN = 60  # from the first message to somebody who has brought power, or has brought them away
 
 
 class Policy(Entry):
@@ -193,10 +190,12 @@ class Policy(Entry):
         escalation_tier = Tier(min(tier + self.head_start.tiers_up, Tier.RED)) if head_start else tier
         danger = self.hazard(hazard)
 
-        uses, left_out = self._channels(profile, rules, flags, night, channels)
+        uses, left_out = choose_channels(
+            profile, rules, tier, channels, night=night, own_order=self.combine.order[0] == "own_order"
+        )
         helper = any(use.kind == SUPPORTER for use in uses)
         outside = helper and any(out for _, out in profile.supporters)
-        usable = sum(use.kind not in (SUPPORTER, OFFICER, SHAKER) for use in uses) + (1 if outside else 0)
+        usable = sum(use.tells for use in uses) + (1 if outside else 0)
         high = self._high_support(rules, flags, night)
         facts = (set(flags) - {"high_support"}) | ({"high_support"} if high else set())
         if usable == 0:
@@ -208,13 +207,18 @@ class Policy(Entry):
             facts.add("no_bed_shaker")
         if night:
             facts.add("night")
-        door_applies = profile.kind != "subscriber"
+        unheard = any(rule.unheard for rule in rules)
+        if unheard:
+            facts.add("unheard")
+        door_applies = self._door_applies(profile.kind, flags, usable, escalation_tier)
         rule = self.tiers[escalation_tier]
+        told = rule.personal.removesuffix("_or_unheard")
         form = min((r.form for r in rules), key=FORMS.index)
         extras = list(dict.fromkeys(extra for r in rules for extra in r.extras))
         early = head_start and tier < Tier.RED and escalation_tier >= Tier.ORANGE  # nobody leaves at "be aware"
         if early and self.head_start.text and danger.respond == "evacuate":
             extras.append(self.head_start.text)
+        never_a_team = any(r.door_only_by for r in rules)
         silent = [r.alone_after_s for r in rules if r.alone_after_s is not None]
         return PathPlan(
             tier=escalation_tier,
@@ -222,7 +226,8 @@ class Policy(Entry):
             asked=rule.personal == "all"
             or facility
             or f"opt_in_{tier.word}" in flags
-            or (rule.personal == "high_support_or_opt_in" and high),
+            or (told == "high_support_or_opt_in" and high)
+            or (told != rule.personal and unheard),
             ack=facility or rule.ack == "all_registered" or (rule.ack == "high_support" and high),
             channels=tuple(uses),
             left_out=tuple(left_out),
@@ -230,10 +235,10 @@ class Policy(Entry):
             supporter=helper,
             supporter_counts=outside,
             door_applies=door_applies,
-            door_where="fire_service_list" if danger.door == "forbidden" else "door",
+            door_where="fire_service_list" if danger.door == "forbidden" or never_a_team else "door",
             door_at_0=self._door_at_0(tier, escalation_tier, usable, head_start) if door_applies else "",
-            deadline=self._deadline(danger, groups, flags, escalation_tier) if door_applies else None,
-            team=max((r.door for r in rules), key=TEAMS.index),
+            deadline=self._deadline(danger, groups, flags, tier) if door_applies else None,
+            team=union_of_teams(r.door for r in rules),
             form="+".join([form, *extras]),
             closing="cannot_judge"
             if "cannot_judge" in flags
@@ -245,22 +250,47 @@ class Policy(Entry):
             bucket=min(r.slack_bucket for r in rules),
             alone_after=min(silent) if silent else None,
             facts=frozenset(facts),
+            never_a_team=never_a_team,
         )
 
+    def _door_applies(self, kind: str, flags: frozenset[str], usable: int, escalation: Tier) -> bool:
+        """Whether somebody goes to their home: not to who is away and can be told where they are.
+
+        To whoever registered without a need somebody goes where too few channels are left, as to everybody.
+        """
+        if "away" in flags and usable:
+            return False
+        return kind != "subscriber" or self._too_few(usable, escalation)
+
+    def _too_few(self, usable: int, escalation: Tier) -> bool:
+        """Whether somebody must go, for too few channels reach them."""
+        return escalation in self.combine.few_channels.tiers and usable < 2
+
     def _door_at_0(self, tier: Tier, escalation: Tier, usable: int, head_start: bool) -> str:
-        if escalation in self.combine.few_channels.tiers and usable < 2:
+        if self._too_few(usable, escalation):
             return "fewer_than_two_usable_channels"
         if tier == Tier.RED and head_start and self.head_start.door_at_red:
             return "head_start"
         return ""
 
     @staticmethod
-    def _deadline(danger: Rule, groups: Sequence[str], flags: frozenset[str], escalation: Tier) -> float | None:
-        """When somebody must be there: what their battery lasts (flag backup_MINUTES) less the way; unknown is now."""
-        if not danger.backup_deadline or danger.first not in groups or escalation < Tier.ORANGE:
+    def _deadline(danger: Rule, groups: Sequence[str], flags: frozenset[str], tier: Tier) -> float | None:
+        """When somebody must be there: what their battery lasts less the way; unknown is now. Not while blue says be aware."""
+        if not danger.backup_deadline or danger.first not in groups or tier < Tier.YELLOW:
             return None
-        known = [int(f.removeprefix("backup_")) for f in flags if f.removeprefix("backup_").isdigit()]
-        return 60.0 * max(0, min(known) - TRAVEL_MIN) if known else 0.0
+        lasts = _battery_min(flags)
+        return 0.0 if lasts is None else 60.0 * max(0, lasts - TRAVEL_MIN)
+
+    def deadly_before(self, profile: Profile, hazard: str, wait_s: float) -> bool:
+        """Whether waiting so long may kill them: what keeps them alive runs dry before, or nobody knows when.
+
+        An hour is left for somebody to bring power or to bring them away.
+        """
+        danger = self.hazard(hazard)
+        if not danger.backup_deadline or danger.first not in profile.groups:
+            return False
+        lasts = _battery_min(profile.flags)
+        return lasts is None or 60.0 * (lasts - RESCUE_MIN) < wait_s
 
     @staticmethod
     def _high_support(rules: Sequence[Group], flags: frozenset[str], night: bool) -> bool:
@@ -269,88 +299,30 @@ class Policy(Entry):
             "high_support" in flags
             or "always" in when
             or ("night" in when and night)
+            or ("day" in when and not night)
             or ("when_alone" in when and "alone" in flags)
         )
-
-    def _channels(
-        self, profile: Profile, rules: Sequence[Group], flags: frozenset[str], night: bool, channels: Mapping[str, str]
-    ) -> tuple[list[ChannelUse], list[tuple[str, str]]]:
-        """Their own order first, else the groups' lists interleaved; then every other usable contact, to reach more."""
-        own = [(KIND_WORD[kind], ((kind, KIND_CHANNEL[kind]),)) for kind in profile.channels if kind in KIND_CHANNEL]
-        words: list[str] = []
-        for rank in range(max(len(rule.personal) for rule in rules)):
-            words += [rule.personal[rank] for rule in rules if rank < len(rule.personal)]
-        if night:
-            words += [word for rule in rules for word in rule.night_adds]
-        listed = [(word, WORDS.get(word, ())) for word in dict.fromkeys(words)]
-        household = "household_voice" in flags
-        unfit = {
-            kind
-            for rule in rules
-            for word in rule.unfit
-            for kind in UNFIT_WORDS[word]
-            if not (household and rule.household_voice)
-        }
-        asked = set(profile.asked_for) | {kind for kind, _ in WORDS["voice"] if "voice" in profile.asked_for}
-        said = dict(profile.left_out)
-        helper_way = self._helper_way(profile, channels)
-
-        uses: list[ChannelUse] = []
-        left_out: dict[str, str] = {}
-        mine = own if profile.own_order and self.combine.order[0] == "own_order" else []
-        for word, kinds in [*mine, *listed, *own]:
-            if word in HELPER_WORDS:
-                if helper_way:
-                    left_out.setdefault(word, helper_way)
-                elif not any(use.kind == SUPPORTER for use in uses):
-                    uses.append(ChannelUse(word, SUPPORTER, SUPPORTER))
-                continue
-            if word in OFFICER_WORDS:
-                if channels.get("officer_sms", "no_driver") or profile.kind == "subscriber":
-                    left_out.setdefault(word, channels.get("officer_sms", "no_driver") or "not_for_subscribers")
-                elif not any(use.kind == OFFICER for use in uses):
-                    uses.append(ChannelUse(word, "officer_sms", OFFICER))
-                continue
-            if word == "sms_if_own_phone" and "minor_own_phone" not in flags:
-                left_out.setdefault(word, "no_own_phone")  # a number on their record is the family's: used after these
-                continue
-            if all(channel not in channels for _, channel in kinds) and not any(kind in said for kind, _ in kinds):
-                left_out.setdefault(kinds[0][1], "no_driver")
-                continue
-            for kind, channel in kinds:
-                if any(use.kind == kind for use in uses):
-                    continue
-                if kind in said:
-                    left_out.setdefault(channel, said[kind])
-                elif kind not in profile.channels:
-                    if kind == kinds[0][0] and not any(k in profile.channels or k in said for k, _ in kinds):
-                        left_out.setdefault(channel, "no_contact")
-                elif kind in unfit and kind not in asked:
-                    left_out.setdefault(channel, "unfit")
-                elif channel not in channels:
-                    left_out.setdefault(channel, "no_driver")
-                elif channels[channel]:
-                    left_out.setdefault(channel, channels[channel])
-                else:
-                    uses.append(ChannelUse(word, channel, kind))
-        if not helper_way and not any(use.kind == SUPPORTER for use in uses):
-            # who has a supporter is never without them, whatever the groups' lists say
-            uses.append(ChannelUse(SUPPORTER, SUPPORTER, SUPPORTER))
-        used = {use.channel for use in uses}
-        return uses, [(channel, why) for channel, why in left_out.items() if channel not in used]
-
-    @staticmethod
-    def _helper_way(profile: Profile, channels: Mapping[str, str]) -> str:
-        """Why nobody can be asked to help, or empty."""
-        if not profile.supporters:
-            return "no_supporter"
-        ways = ("supporter_sms", "supporter_voice")
-        return "" if any(channels.get(r, "no_driver") == "" for r in ways) else "no_driver"
 
     def closes(self, closing: str, answer: str, by: str) -> bool:
         """Whether an answer ends a path of that closing class."""
         rule = self.closed_if.classes[closing]
         return answer in rule.answers and by in rule.by
+
+
+def union_of_teams(asked: Iterable[str]) -> str:
+    """Who goes to somebody with several needs: the heaviest team that any of them asks for, and the skills of all."""
+    parts = {part for team in asked for part in team.split("+")}
+    bases = sorted(parts & set(BASES), key=BASES.index)
+    base = bases.pop() if bases else BASES[0]
+    skills = [one for one in SKILLS if one in parts and one not in BASES]
+    cards = sorted(part for part in parts if part not in (*BASES, *SKILLS))
+    return "+".join([base, *(one for one in bases if one not in IMPLIED), *cards, *skills])
+
+
+def _battery_min(flags: Iterable[str]) -> int | None:
+    """Minutes that the batteries of their device last (flag backup_MINUTES); None where nobody has said."""
+    known = [int(f.removeprefix("backup_")) for f in flags if f.removeprefix("backup_").isdigit()]
+    return min(known, default=None)
 
 
 @lru_cache(maxsize=64)

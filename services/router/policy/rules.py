@@ -185,7 +185,14 @@ class Group(Entry):
     unfit: Annotated[Words, ListOf(tuple(w.UNFIT_WORDS))] = Field(
         (), description="Left out, unless the person asked for it."
     )
+    only_listed: StrictBool = Field(
+        False, description="No contact is used but those named here, by another group of theirs, or by the person."
+    )
+    unheard: StrictBool = Field(False, description="Loudspeakers and radio do not reach them.")
     household_voice: Annotated[bool, Says("allowed")] = False
+    door_only_by: Annotated[str, OneOf(("fire_service_list",))] = Field(
+        "", description="No team is ever sent there: the name goes to the fire service."
+    )
     door: Annotated[str, OneOf(w.TEAMS)] = "officer"
     door_first: StrictBool = False
     head_start: StrictBool = False
@@ -383,6 +390,12 @@ class ChannelUse:
     word: str
     channel: str
     kind: str
+    unverified: bool = False  # nobody has verified the number: it gets the public text and nothing about the person
+
+    @property
+    def tells(self) -> bool:
+        """Whether it is known to tell the person something themselves."""
+        return self.kind not in (w.SUPPORTER, w.OFFICER, w.SHAKER) and not self.unverified
 
 
 @dataclass(frozen=True)
@@ -409,4 +422,5 @@ class PathPlan:
     first: bool
     bucket: int
     alone_after: float | None
+    never_a_team: bool = False  # whatever hazard and commander say, the name goes to the fire service
     facts: frozenset[str] = field(default_factory=frozenset)

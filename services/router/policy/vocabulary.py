@@ -27,6 +27,13 @@ KIND_WORD = {kind: {"voice_mobile": "voice", "im": "chat"}.get(kind, kind) for k
 KIND_CHANNEL = {kind: "chat" if kind == "im" else kind for kind in OWN_KINDS}
 SUPPORTER, OFFICER = "supporter", "officer"  # kinds of a channel use that goes to somebody else
 SHAKER = "bed_shaker"  # wakes and says nothing: no channel that a person is told by
+PUBLIC_KINDS = {  # contact kind > channel of a plain text or call, to a number that nobody has verified
+    "sms": "sms",
+    "voice_mobile": "voice_mobile",
+    "voice_landline": "voice_landline",
+    "duty_phone_1": "voice_duty",
+    "duty_phone_2": "voice_duty",
+}
 
 AREA_WORDS = ("broadcast", "cell_broadcast", "area_sound", "street_sweep", "organisations")
 AREA_CHANNELS = {
@@ -67,7 +74,7 @@ FORM_EXTRAS = (
     "ask_transport",
     "backup_hours",
 )  # all that any of their groups asks for
-TEAMS = (  # heaviest last
+TEAMS = (  # as a group names who goes to the door
     "officer",
     "officer+phrase_card",
     "officer+large_print_card",
@@ -82,21 +89,28 @@ TEAMS = (  # heaviest last
     "officer+nurse_or_lift",
     "liaison_team",
 )
-SKILLS: dict[str, tuple[str, ...]] = {  # team > skills of which the team should have one
-    "officer+phrase_card": ("phrase_card",),
-    "officer+guide": ("guide",),
-    "officer+sign_volunteer": ("sign_volunteer",),
-    "officer+tactile_interpreter": ("tactile_interpreter",),
+BASES = ("officer", "two_officers", "known_officer", "lift_team", "liaison_team")  # heaviest last
+IMPLIED = ("officer", "two_officers")  # in every team: whoever goes to a door goes in twos
+SKILLS: dict[str, tuple[str, ...]] = {  # part of a team > skills of which the team should have one; heaviest last
+    "phrase_card": ("phrase_card",),
+    "guide": ("guide",),
+    "sign_volunteer": ("sign_volunteer",),
+    "tactile_interpreter": ("tactile_interpreter",),
+    "nurse_or_lift": ("nurse", "lift_team"),
     "lift_team": ("lift_team",),
-    "officer+nurse_or_lift": ("nurse", "lift_team"),
     "liaison_team": ("liaison_team",),
 }
-ASSIST_MIN = {"lift_team": 30, "officer+nurse_or_lift": 30, "liaison_team": 30}  # at the door; 7 for every other team
+CALLED = {  # part of a team > skill that is called out where the team has not got it
+    "sign_volunteer": "sign_volunteer",
+    "tactile_interpreter": "tactile_interpreter",
+    "phrase_card": "translator",
+}
+ASSIST_MIN = {"lift_team": 30, "nurse_or_lift": 30, "liaison_team": 30}  # part of a team > minutes at the door; else 7
 VISIT_MIN, TRAVEL_MIN = 7, 5
 
 ANSWERS = ("leaving", "not_there", "moving", "safe")
 ANSWERERS = ("person", "supporter", "supporter_with_person", "officer")
-PERSONAL = ("opt_in", "high_support_or_opt_in", "all")
+PERSONAL = ("opt_in", "high_support_or_opt_in", "high_support_or_opt_in_or_unheard", "all")
 EVIDENCE_ORDER = (
     "accepted",
     "delivered",
@@ -108,8 +122,8 @@ EVIDENCE_ORDER = (
 )  # the ledger's
 ACKS = ("none", "high_support", "all_registered")
 TIER_ENDS = ("sent", "officer_contact", "closed", "closed_or_handed_to_rescue")
-HIGH_SUPPORT = ("", "always", "night", "when_alone")
-HOLD_UNLESS = ("onset_before_morning", "facility")
+HIGH_SUPPORT = ("", "always", "day", "night", "when_alone")
+HOLD_UNLESS = ("onset_before_morning", "deadly_before_morning", "facility")
 ASKS = ("moved_of_headcount",)
 UNTILS = ("all_safe",)
 SHORTAGE_FACTS = ("facility", "cannot_leave", "cannot_judge", "deaf_asleep", "no_phone", "basement")

@@ -18,6 +18,10 @@ class CallTimes(msgspec.Struct, frozen=True, tag="call"):
     listen_s: int
 
 
+class DoorReaches(msgspec.Struct, frozen=True, tag="door_reaches"):
+    """Beside a text to somebody to whose door officers go: whoever says STOP is told so, and nobody else is."""
+
+
 class Visit(msgspec.Struct, frozen=True, tag="visit"):
     """A visit's place on a list and what the officer is told.
 
@@ -59,7 +63,7 @@ class ProviderTried(msgspec.Struct, frozen=True, tag="link_test"):
     provider: str
 
 
-Params = CallTimes | Visit | Callout | Notice | ProviderTried
+Params = CallTimes | DoorReaches | Visit | Callout | Notice | ProviderTried
 _decoder: msgspec.json.Decoder[Params] = msgspec.json.Decoder(Params)
 
 

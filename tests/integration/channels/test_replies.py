@@ -31,7 +31,7 @@ from services.shared.i18n import in_each_language
 from services.shared.ledger.answers import answer_log
 from services.shared.ledger.deliveries import deliveries_where
 from services.shared.ledger.evidence import Answer
-from services.shared.ledger.params import Callout
+from services.shared.ledger.params import Callout, DoorReaches, Params
 from services.shared.ledger.states import SendState
 from services.shared.ledger.tables import delivery
 from services.shared.ledger.warnings import warning_state
@@ -213,6 +213,7 @@ class Exchange:
     async def told(
         self, person: str, phone: str = PHONE, *, kind: str = "person", tier: int = 4, state: str = "accepted", covers: int = 1,
         form: str = "plain", due: float = 0.0, channel: str = "sms", warning: str = "w", reason: str = "",
+        params: Params | None = None,
     ) -> str:  # fmt: skip
         """A delivery to this phone; its id."""
         self._n += 1
@@ -225,6 +226,7 @@ class Exchange:
             "reason": "test", "send_state": "pending" if state == "sending" else state,
             "due_at": due, "expires_at": 9e9, "state_at": 0.0,
             "attempts": 0 if state in ("pending", "sending", "suppressed") else 1, "covers": covers, "state_reason": reason,
+            "params": params,
         }  # fmt: skip
         async with self.database.write() as tx:
             await waiting(tx, [row])
@@ -358,6 +360,17 @@ async def test_stop_takes_back_what_was_not_sent_and_start_lifts_it(there: Excha
     assert "again" in await there.says("START")
     async with there.database.read() as db:
         assert set() == await opted_out.has_opted_out(db, [there.key(PHONE)])
+
+
+async def test_nobody_is_promised_a_visit_who_gets_none(there: Exchange) -> None:
+    """STOP is answered by what is true of whoever has the phone; one resident on it is enough."""
+    await there.told("p")
+    await there.told("q", OTHER)
+    await there.told("r", OTHER, params=DoorReaches())
+    said = await there.says("STOP")
+    assert "listen for the siren and go" in said
+    assert "somebody still comes" not in said
+    assert "somebody still comes" in await there.says("STOP", OTHER)
 
 
 async def test_what_is_claimed_for_a_stopped_number_is_not_sent(there: Exchange) -> None:

@@ -45,9 +45,9 @@ def test_every_list_of_answers_is_these_rows() -> None:
     assert set(WG) < set(ANSWERS)
     assert set(ANSWERS) - set(WG) <= set(PersonIn.model_fields)
     assert {name: row.help for name, row in ANSWERS.items() if name not in WG}.items() <= COLUMNS.items()
-    assert {"floor", "lift", "basement", "people_at_home"} == HOME
+    assert {"floor", "lift", "basement", "people_at_home", "boat", "quarantine"} == HOME
     assert {"power_device", "backup_min"} == MEDICAL
-    assert {"pregnancy_or_newborn"} == TEMPORARY
+    assert {"pregnancy_or_newborn", "quarantine"} == TEMPORARY
     assert set(ANSWERS) - set(QUESTIONS) == {"own_channels", "asked_for"}  # chosen on the page of channels
     whole = PersonIn.model_validate(
         {"person_id": "0" * 32, "lat": 30, "lon": 103, "wg": dict.fromkeys(WG, 3)}

@@ -116,7 +116,7 @@ async def test_a_worker_enters_somebody_with_her_own_yes(registry, client):
     answer = await client.post("/people", json={"person": ANNA, "yes": YES}, headers=header)
     assert 201 == answer.status
     made = await answer.json()
-    assert (["deaf_text", "no_phone"], []) == (made["groups"], made["channels"])
+    assert (["deaf_text", "older_not_alone", "no_phone"], []) == (made["groups"], made["channels"])
     async with registry.database.read() as db:
         view = await person_view(db, made["person_id"])
         acts = list(await db.scalars(sa.select(trail.audit_log.c.act)))

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -256,6 +257,59 @@ async def test_supporter_is_judged_against_this_very_area(registry):
     (page,) = await registry.said()
     assert [False, True, True] == [s.outside_zone for s in page.people[0].supporters]
     assert (("sms", False), ("sms", True), ("sms", True)) == page.profiles[page.people[0].profile].supporters
+
+
+async def test_who_lives_with_them_is_beside_them_while_they_are_home(registry):
+    """Not outside, wherever their place was noted; not beside somebody who is away or met elsewhere."""
+    wife = SupporterIn(name="w", contacts=mobile("+999712345678"), outside_zone=True, at_home=True, accepted=True)
+    away = StayIn(kind="away", since="2000-01-01", until="2999-01-01")
+    people = [person("home", supporters=(wife,)), person("away", supporters=(wife,), stays=(away,))]
+    await import_people(registry.database, registry.keys, people, year=YEAR, fictional=True)
+    await registry.hear(warning())
+    await registry.work_all()
+    (page,) = await registry.said()
+    found = {p.person_id: p.supporters[0] for p in page.people}
+    assert [(False, True), (False, False)] == [
+        (found[one.person_id].outside_zone, found[one.person_id].at_home) for one in people
+    ]
+
+
+async def test_away_on_all_of_the_days_is_said_and_no_earlier(registry):
+    """On the first day and until the last but one; with no end nobody knows, and somebody may be home."""
+    today = datetime.fromtimestamp(NOON, UTC).date()
+    day = lambda n: (today + timedelta(days=n)).isoformat()  # noqa: E731
+    spans = {"now": (0, 3), "since": (-3, 3), "last": (-3, 0), "soon": (1, 3)}
+    people = {
+        name: person(name, stays=(StayIn(kind="away", since=day(a), until=day(b)),)) for name, (a, b) in spans.items()
+    }
+    people["ever"] = person("ever", stays=(StayIn(kind="away"),))
+    people["list"] = person("list", status="away")
+    await import_people(registry.database, registry.keys, list(people.values()), year=YEAR, fictional=True)
+    await registry.hear(warning())
+    await registry.work_all()
+    (page,) = await registry.said()
+    flags = {p.person_id: page.profiles[p.profile].flags for p in page.people}
+    assert {"now", "since", "list"} == {name for name, one in people.items() if "away" in flags[one.person_id]}
+
+
+async def test_a_number_that_nobody_verified_is_marked_as_one(registry):
+    """Of who hides none is: it may be theirs from whom they hide."""
+    given = mobile("+999712345678", given_by="record")
+    safe = ContactIn(kind="email", address="a@example.org", safe=True)
+    people = [
+        person("listed", contacts=given), person("hidden", contacts=(*given, safe), protected_address=True),
+        person("hides", contacts=given, protected_address=True),
+    ]  # fmt: skip
+    await import_people(registry.database, registry.keys, people, year=YEAR, fictional=True)
+    await registry.hear(warning())
+    await registry.work_all()
+    (page,) = await registry.said()
+    by_id = {p.person_id: p for p in page.people}
+    listed, hidden, hides = (by_id[one.person_id] for one in people)
+    assert [(False, True), (False, True)] == [(c.usable, c.unverified) for c in listed.contacts]
+    assert {(False, False), (True, False)} == {(c.usable, c.unverified) for c in hidden.contacts}
+    assert ("sms", "voice_mobile") == page.profiles[listed.profile].unverified
+    assert () == page.profiles[hidden.profile].unverified == page.profiles[hides.profile].unverified
 
 
 async def test_page_carries_what_channels_can_open_and_nobody_else(registry):

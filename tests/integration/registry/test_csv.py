@@ -203,6 +203,19 @@ async def test_numbers_of_another_country_and_of_none(registry):
     assert ("sms", "voice_mobile") == profile.channels
 
 
+async def test_a_supporter_of_the_same_home_and_a_boat(registry):
+    """The facts of a list that tell who stands beside whom, and where no team can go."""
+    text = (
+        "id,lat,lon,mobile,boat,supporter_name,supporter_mobile,supporter_accepted,supporter_at_home\n"
+        "1,30.05,103.05,+8613900139001,yes,Ms W,+8613900139000,yes,yes\n"
+    )
+    assert [] == told(await take(registry, text))
+    _, profile, _ = await stored(registry, "1")
+    assert (("boat",), ("helper_at_home",)) == (profile.groups, profile.flags)
+    async with registry.database.read() as db:
+        assert [True] == list(await db.scalars(sa.select(register.supporter.c.at_home)))
+
+
 async def test_facility_its_residents_and_supporters(registry):
     """A resident takes the facility's place and household; a supporter who accepted is a channel."""
     text = (

@@ -62,7 +62,7 @@ async def found(registry, kind: str) -> list[tuple[str, str]]:
 
 CASES: list[tuple[str, object, str]] = [
     ("no_channel", person("x", contacts=()), ""),
-    ("no_channel", person("x", contacts=mobile("+8613800138000", given_by="record")), ""),
+    ("unverified_only", person("x", contacts=mobile("+8613800138000", given_by="record")), ""),
     ("one_channel", person("x", contacts=(ContactIn(kind="voice_landline", address="+862885551234"),)), ""),
     ("facility_plan", house("x", plan_on=""), ""),
     ("facility_plan", house("x", plan_on="2025-10-01"), "2025-10-01"),

@@ -164,6 +164,7 @@ async def test_a_protected_address_is_opened_for_nobody(desk: KeyHolder) -> None
             tx, platform.keys, one.person_id, Changes({"protected_address": True}), said("self", "self")
         )
     _, text = await desk.ask("POST", f"/people/{one.person_id}", key, reason=WHY)
+    assert "Where fewer than two of those work, officers come to the door" in text, "what the hotline tells them"
     found = re.search(r'name="order" value="([^"]+)"', text)
     assert found is not None
     _, text = await desk.ask("POST", "/open", key, order=found[1], reason=WHY)

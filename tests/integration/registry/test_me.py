@@ -364,6 +364,18 @@ async def test_away_until_a_day(tocsin: Town) -> None:
     assert {} == (await record_of(tocsin, one.person_id)).stays
 
 
+async def test_a_helper_may_live_in_the_same_home(tocsin: Town) -> None:
+    """It is one of the answers to where they live, and neither near nor far."""
+    one = await somebody(tocsin)
+    async with phone_of(tocsin, one.contacts[0].address) as phone:
+        await phone.sign_in()
+        given = {"name": "Wife", "number": "+99970008887", "relation": "family"}
+        assert "In my home" in await phone.post("/me/helpers/add", step="relation", **given)
+        await phone.post("/me/helpers/add", step="place", place="with_me", **given)
+    [row] = (await record_of(tocsin, one.person_id)).supporters.values()
+    assert (True, False) == (row["at_home"], row["outside_zone"])
+
+
 async def test_a_helper_is_asked_and_agrees_or_not(tocsin: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     """Named in four questions, asked by SMS without a name, used after a yes; either side ends it and nobody is told."""
     one = await somebody(tocsin)

@@ -36,7 +36,7 @@ def test_same_seed_same_bytes():
 @pytest.mark.parametrize("people", [500, 1000, 2000])
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_every_group_occurs(people, seed):
-    """All 21 groups, some people with several, about 28 % residents, as many people as asked for."""
+    """All 23 groups, some people with several, about 28 % residents, as many people as asked for."""
     made = mint(SQUARE, people=people, seed=seed)
     found = [groups(p, YEAR) for p in made.people]
     assert people == len(found)

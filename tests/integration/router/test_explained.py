@@ -13,9 +13,10 @@ from msgspec.structs import replace
 from typer.testing import CliRunner
 
 from bench.policy import plan as plan_people
+from services.commands.example_people import made_up, of_group
 from services.commands.policy import app, of_register, print_pdf
 from services.router.explaining.compare import compare, in_words
-from services.router.explaining.explain import FACTS, WORKING, explain, made_up
+from services.router.explaining.explain import WORKING, explain
 from services.router.explaining.foresee import foresee, made_up_warning
 from services.router.explaining.table import as_page
 from services.router.planning.contexts import SHIPPED
@@ -84,17 +85,17 @@ def test_every_word_a_path_may_need_is_there_in_two_languages() -> None:
 
 def test_a_made_up_person_is_explained_by_the_hour() -> None:
     """Each minute with the clock, the reason, the channels left out; judged at each step's time."""
-    said = explain(POLICY, Tier.RED, "flash_flood", ["deaf_text"], ["sms", "email"], "20:58")
+    said = explain(POLICY, Tier.RED, "flash_flood", made_up(["deaf_text"], ["sms", "email"]), "20:58")
     assert "red, flash flood, 20:58 (day), resident: deaf, reading" == said[0]
     assert any(s.startswith("at 5 min (21:03): officer at the door") and "much help needed" in s for s in said), said
     assert not any(s.startswith("at 0 min (20:58): officer at the door") for s in said)
     assert "push message: not used, no such contact is known" in said
-    at_night = explain(POLICY, Tier.RED, "flash_flood", ["deaf_text"], ["sms", "email"], "21:00")
+    at_night = explain(POLICY, Tier.RED, "flash_flood", made_up(["deaf_text"], ["sms", "email"]), "21:00")
     assert any(s.startswith("at 0 min (21:00): officer at the door") for s in at_night)
-    held = explain(POLICY, Tier.BLUE, "storm", [], ["sms"], "02:00")
+    held = explain(POLICY, Tier.BLUE, "storm", made_up([], ["sms"]), "02:00")
     assert any("not asked" in s for s in held)
     with speaking("zh-Hans"):
-        chinese = explain(POLICY, Tier.RED, "toxic_release", ["blind"], ["sms", "voice_mobile"], "02:00")
+        chinese = explain(POLICY, Tier.RED, "toxic_release", made_up(["blind"], ["sms", "voice_mobile"]), "02:00")
     assert any("消防名单" in s for s in chinese)
     assert not any("网格员上门" in s for s in chinese)
 
@@ -111,7 +112,7 @@ def test_a_made_up_person_is_explained_by_the_hour() -> None:
 def test_an_unknown_word_is_refused(needs: list[str], kinds: list[str], hazard: str, at: str, said: str) -> None:
     """With the option and what it takes."""
     with pytest.raises(Refused, match=said):
-        explain(POLICY, Tier.RED, hazard, needs, kinds, at)
+        explain(POLICY, Tier.RED, hazard, made_up(needs, kinds), at)
 
 
 def row(**values: object) -> Any:
@@ -197,7 +198,7 @@ class _Checked(HTMLParser):
 def test_the_page_a_council_signs(lang: str, hazard: str) -> None:
     """Whole HTML of its own, every group at every tier, closings, lines to sign; no door where the hazard forbids it."""
     with speaking(lang):
-        page = as_page(POLICY, hazard)
+        page = as_page(POLICY, hazard, of_group)
         names = [pw.say(pw.GROUPS, group) for group in POLICY.groups]
     seen = _Checked()
     seen.feed(page)
@@ -213,7 +214,7 @@ def test_the_page_a_council_signs(lang: str, hazard: str) -> None:
 def test_the_page_as_pdf(tmp_path: Path) -> None:
     """Printed by the browser that is installed for the tests."""
     to = tmp_path / "table.pdf"
-    print_pdf(as_page(POLICY, "storm"), to)
+    print_pdf(as_page(POLICY, "storm", of_group), to)
     assert to.read_bytes().startswith(b"%PDF")
 
 
@@ -252,6 +253,52 @@ async def test_two_policies_are_compared_over_the_register(tmp_path: Path) -> No
     assert {"area_sound", "cell_broadcast"} <= set(lost.lost["b"])
 
 
+def explained(*options: str, at: str = "02:30", tier: str = "red") -> str:
+    """What the command says of a flash flood."""
+    found = CliRunner().invoke(app, ["explain", "--tier", tier, "--hazard", "flash_flood", "--at", at, *options])
+    assert found.exception is None, found.output
+    return found.output
+
+
+def test_the_command_can_ask_of_anybody(tmp_path: Path) -> None:
+    """Each option changes what is said, by the register's own derivation; a file says the same as the options."""
+    signer = ("--needs", "deaf_signing", "--channels", "sms,video_relay,bed_shaker")
+    assert "at 0 min (02:30): cell broadcast, bed shaker, SMS" in explained(*signer, tier="orange")
+    assert "loudspeakers and radio do not reach them" in explained(*signer)
+    assert ": broadcast" not in explained(*signer)
+    assert "no bed shaker" not in explained(*signer)
+    assert ": broadcast" in explained()
+    assert "numbers that nobody has verified get the public text alone: SMS" in explained("--unverified", "sms")
+    assert "the person said no to it" in explained("--said-no", "voice_mobile")
+    assert "SMS: not used, the number said STOP" in explained("--stop")
+    assert "old and alone" in explained("--age", "80", "--alone")
+    wheels = ("--needs", "mobility")
+    assert "closes when leaving" in explained(*wheels, "--own-car")
+    assert "closes when leaving" not in explained(*wheels)
+    assert "is away: nobody goes to the door" in explained("--away", "--age", "80")
+    assert "no special need" in explained("--languages", "ug;zh")
+    assert "other language" in explained("--languages", "ug")
+    assert "a supporter who lives with them" in explained("--channels", "sms,supporter_at_home", "--needs", "cognitive")
+    power = ("--needs", "power_medical", "--hazard", "power_cut")
+    assert "held at night" not in explained(*power, "--battery", "90", tier="yellow")
+    assert "held at night" in explained(*power, "--battery", "1440", tier="yellow")
+    assert "no team is sent there" in explained("--needs", "boat")
+    file = tmp_path / "her.yaml"
+    file.write_text("age: 80\nlives_alone: true\ncontacts: [sms, voice_mobile]\n")
+    assert explained("--age", "80", "--alone") == explained("--person", str(file))
+    for text, said in (
+        ("contacts: [telepathy]", "contacts"),
+        ("moves: flies", "moves"),
+        ("tall: true", "tall"),
+        ("[]", "age: 84"),
+        ("facility: 7", "facility"),
+    ):
+        file.write_text(text)
+        fault = CliRunner().invoke(app, ["explain", "--tier", "red", "--person", str(file)]).exception
+        assert isinstance(fault, Refused), text
+        assert said in fault.message
+
+
 def test_a_million_people_are_planned_in_seconds() -> None:
     """At 40,000 here: the millionth costs what the first did, and a million are below ten seconds of CPU."""
     _, few = plan_people(POLICY, 20_000)
@@ -264,7 +311,7 @@ def test_the_commands(tmp_path: Path) -> None:
     """Each says what it did in words, and a wrong word is one sentence."""
     run = CliRunner().invoke
     good = run(app, ["check", str(SHIPPED)])
-    assert (0, "default version 1: 21 groups, 4 tiers, no fault\n") == (good.exit_code, good.output)
+    assert (0, "default version 1: 23 groups, 4 tiers, no fault\n") == (good.exit_code, good.output)
     weak = tmp_path / "channels.yaml"
     weak.write_text("sms: {links: false}\n")
     refused = run(app, ["check", str(SHIPPED), "--channels", str(weak)]).exception
@@ -276,7 +323,7 @@ def test_the_commands(tmp_path: Path) -> None:
     assert f"已写入:{page}\n" == run(app, ["table", "--out", str(page), "--lang", "zh"]).output
     assert "预警方案" in page.read_text(encoding="utf-8")
     same = run(app, ["compare", str(SHIPPED), str(SHIPPED), "--hazard", "storm"])
-    assert same.output.startswith("0 of 42 people have another path")
+    assert same.output.startswith("0 of 45 people have another path")
     explained = run(app, ["explain", "--tier", "red", "--needs", "blind", "--at", "02:00", "--lang", "zh"])
     assert "全盲" in explained.output
 
@@ -285,13 +332,40 @@ def test_the_commands(tmp_path: Path) -> None:
     ("tier", "hazard", "start", "kinds", "groups", "flags", "helper"),
     [
         (Tier.RED, "flash_flood", NOON, ("sms", "voice_mobile", "email"), ("blind",), (), ""),
-        (Tier.RED, "toxic_release", NOON, ("sms",), ("deafblind",), FACTS["deafblind"], "outside"),
+        (
+            Tier.RED,
+            "toxic_release",
+            NOON,
+            ("sms",),
+            ("deafblind",),
+            ("high_support", "cannot_judge", "door_first", "deaf"),
+            "outside",
+        ),
         (Tier.RED, "storm", MIDNIGHT, ("sms",), ("minor",), (), "outside"),
-        (Tier.RED, "flash_flood", MIDNIGHT, ("sms",), ("cognitive",), FACTS["cognitive"], "outside"),
+        (Tier.RED, "flash_flood", MIDNIGHT, ("sms",), ("cognitive",), ("high_support", "cannot_judge"), "outside"),
         (Tier.ORANGE, "flash_flood", MIDNIGHT, ("voice_landline", "sms"), ("older_alone",), (), "inside"),
+        (
+            Tier.ORANGE,
+            "storm",
+            MIDNIGHT,
+            ("sms", "video_relay", "bed_shaker"),
+            ("deaf_signing",),
+            ("bed_shaker", "deaf"),
+            "",
+        ),
+        (Tier.RED, "flash_flood", NOON, ("sms", "voice_mobile"), ("boat",), (), ""),
+        (Tier.ORANGE, "storm", NOON, ("sms", "voice_mobile"), ("minor",), ("child_alone", "alone"), "inside"),
         (Tier.ORANGE, "power_cut", NOON, ("sms", "voice_mobile"), ("power_medical",), ("backup_240",), ""),
-        (Tier.YELLOW, "landslide", MIDNIGHT, ("sms",), ("cognitive",), FACTS["cognitive"], "outside"),
-        (Tier.RED, "storm", NOON, ("duty_phone_1", "duty_phone_2", "sms"), ("facility",), FACTS["facility"], ""),
+        (Tier.YELLOW, "landslide", MIDNIGHT, ("sms",), ("cognitive",), ("high_support", "cannot_judge"), "outside"),
+        (
+            Tier.RED,
+            "storm",
+            NOON,
+            ("duty_phone_1", "duty_phone_2", "sms"),
+            ("facility",),
+            ("high_support", "cannot_leave"),
+            "",
+        ),
     ],
 )
 async def test_what_is_foreseen_is_what_is_sent(

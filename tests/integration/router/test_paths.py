@@ -207,6 +207,17 @@ def test_a_skill_is_waited_for_ten_minutes_and_no_longer() -> None:
     assert None is choose(POLICY, [signs, plain], "g", team), "both lists are full"
 
 
+def test_of_two_skills_the_one_that_nobody_is_called_out_for_decides() -> None:
+    """Who lifts comes; the interpreter is called out. A team with both comes before either."""
+    lifts = Team("l", worker("l", "h", skills=["lift_team"], per_hour=60), 50, 0, 0, 0)
+    signs = Team("s", worker("s", "g", skills=["sign_volunteer"], per_hour=60), 50, 0, 0, 0)
+    both = Team("b", worker("b", "h", skills=["lift_team", "sign_volunteer"], per_hour=60), 50, 0, 3, 0)
+    team = "lift_team+sign_volunteer"
+    assert lifts is choose(POLICY, [signs, lifts], "g", team)
+    assert both is choose(POLICY, [signs, lifts, both], "g", team)
+    assert signs is choose(POLICY, [signs, lifts, both], "g", "officer+written_card")
+
+
 async def test_who_depends_on_power_has_somebody_before_the_battery_is_empty(tmp_path: Path) -> None:
     """Sixty minutes of battery less the way; not known is now; first on the list of a power cut."""
     async with router_town(tmp_path) as there:
@@ -251,11 +262,12 @@ async def test_no_end_without_a_fact_a_commander_or_a_named_shortage(tmp_path: P
                 w = await there.issue(tier=tier, hazard=hazard)
                 groups = [g for g in POLICY.groups if g not in ("general", "facility")]
                 people = [one(n, "sms", "voice_mobile", groups=(g,)) for n, g in enumerate(groups, 1)]
+                boat = ident(groups.index("boat") + 1)  # no team is sent there
                 await there.page(w, people, [worker("a", "g", per_hour=30)])
                 await there.at(200)
                 for path in (await there.paths(w)).values():
                     names = {r.channel for r in await there.rows(person_id=path.person_id, driver="door")}
-                    if hazard == "toxic_release":
+                    if hazard == "toxic_release" or path.person_id == boat:
                         assert ("handed_to_rescue", {"fire_service_list"}) == (path.ending, names)
                     else:
                         assert ("open", {"door"}) == (path.state, names)

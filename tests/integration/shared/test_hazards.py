@@ -11,6 +11,7 @@ import pytest
 
 from services.channels.messages import hazard_texts
 from services.channels.messages.hazard_text_rules import findings
+from services.commands.example_people import made_up, of_group
 from services.gateway.cap.hazards import hazard_of
 from services.gateway.cap.model import Info
 from services.router.explaining.explain import explain
@@ -84,10 +85,10 @@ def test_a_new_hazard_is_one_new_file_and_one_of_texts(use: Use) -> None:
     policy = read(TEXT)
     assert "forbidden" == policy.door_rule("ash_fall")
     with speaking("zh-Hans"):
-        said = explain(policy, Tier.RED, "ash_fall", ["blind"], ["sms", "voice_mobile"], "12:00")
+        said = explain(policy, Tier.RED, "ash_fall", made_up(["blind"], ["sms", "voice_mobile"]), "12:00")
     assert "红色,火山灰,12:00" in said[0]
     assert any("消防名单" in line for line in said)
-    assert "ash fall" in as_page(policy, "ash_fall")
+    assert "ash fall" in as_page(policy, "ash_fall", of_group)
     words = hazard_texts.shipped()["ash_fall"]
     assert [] == list(findings(words))
     assert "Leave now to Hill 66." in hazard_texts.compose(

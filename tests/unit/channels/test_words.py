@@ -320,6 +320,14 @@ def test_helpers_officials_and_screen_readers() -> None:
     inside = render(facts(addressee="supporter", form="helper_in", about="Mr W"), "en").text
     assert "This is about you too" in inside
     assert "do not go there" in inside
+    beside = {"addressee": "supporter", "form": "helper_home", "about": "Mr W"}
+    leaves = render(facts(**beside, parts=PARTS | {"asked": "evacuate"}), "en").text
+    stays = render(facts(**beside, parts=PARTS | {"asked": "shelter_in"}), "en").text
+    for text in (leaves, stays):
+        assert "You live with Mr W." in text
+        assert "do not go there" not in text
+    assert "Take them with you now" in leaves
+    assert "Take them" not in stays, "into the gas"
     assert (
         "Reply 4 1234 when you have read this"
         in render(facts(kind=DeliveryKind.OFFICIAL, addressee="worker", form="official"), "en").text

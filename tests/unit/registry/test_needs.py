@@ -52,6 +52,11 @@ def person(**facts: object) -> PersonIn:
         ({"birth_year": 1956, "lives_alone": True}, ("older_alone",)),
         ({"birth_year": 1957, "lives_alone": True}, ("general",)),
         ({"birth_year": 1940, "only_older_at_home": True}, ("older_only_home",)),
+        ({"birth_year": 1951}, ("older_not_alone",)),
+        ({"birth_year": 1952}, ("general",)),
+        ({"birth_year": 1940, "facility_id": "a" * 32}, ("facility",)),
+        ({"boat": True}, ("boat",)),
+        ({"quarantine": True}, ("general",)),
         ({"contacts": ()}, ("no_phone",)),
         ({"contacts": (ContactIn(kind="bed_shaker", address="bed-17"),)}, ("no_phone",)),  # it tells them nothing
         ({"contacts": (), "facility_id": "a" * 32}, ("facility",)),
@@ -87,6 +92,9 @@ def test_groups_are_those_of_the_policy_that_ships():
         ({"power_device": "ventilator"}, ("cannot_leave", "high_support")),
         ({"moves": "wheelchair"}, ("cannot_leave",)),
         ({"moves": "wheelchair", "own_transport": True}, ()),
+        ({"moves": "wheelchair", "own_transport": True, "basement": True}, ("cannot_leave",)),
+        ({"moves": "wheelchair", "own_transport": True, "floor": 2}, ("cannot_leave",)),
+        ({"status": "away"}, ("away",)),
         ({"moves": "stretcher", "own_transport": True}, ("cannot_leave",)),
         ({"carriers_needed": 2, "own_transport": True}, ("cannot_leave", "high_support")),
         ({"moves": "walks_with_aid"}, ()),
@@ -98,7 +106,10 @@ def test_groups_are_those_of_the_policy_that_ships():
         ({"birth_year": 2011}, ("minor_own_phone",)),
         ({"birth_year": 2014}, ()),
         ({"birth_year": 2011, "contacts": mobile("+8613800138000", household=True)}, ()),
-        ({"birth_year": 2011, "lives_alone": True}, ("alone", "cannot_judge", "high_support", "minor_own_phone")),
+        (
+            {"birth_year": 2011, "lives_alone": True},
+            ("alone", "cannot_judge", "child_alone", "high_support", "minor_own_phone"),
+        ),
     ],
 )
 def test_flags(facts, expected):

@@ -24,16 +24,21 @@ def profile(
 @pytest.mark.parametrize(
     ("groups", "team"),
     [
-        (("other_language", "deaf_signing"), "officer+sign_volunteer"),
-        (("deaf_signing", "mobility"), "lift_team"),
-        (("mobility", "deaf_signing"), "lift_team"),
-        (("blind", "other_language"), "officer+guide"),
-        (("mobility", "power_medical"), "officer+nurse_or_lift"),
+        (("other_language", "deaf_signing"), "officer+phrase_card+sign_volunteer"),
+        (("deaf_signing", "mobility"), "lift_team+sign_volunteer"),
+        (("mobility", "deaf_signing"), "lift_team+sign_volunteer"),
+        (("deafblind", "mobility"), "lift_team+tactile_interpreter"),
+        (("deaf_text", "mobility"), "lift_team+written_card"),
+        (("cognitive", "mobility"), "lift_team+known_officer"),
+        (("minor", "mobility"), "lift_team"),
+        (("blind", "other_language"), "officer+phrase_card+guide"),
+        (("mobility", "power_medical"), "lift_team+nurse_or_lift"),
+        (("facility", "deaf_signing", "mobility"), "liaison_team+lift_team+sign_volunteer"),
         (("older_alone",), "officer"),
     ],
 )
-def test_the_heaviest_team_any_of_her_needs_asks_for_comes(groups: tuple[str, ...], team: str) -> None:
-    """Whatever the order in which the needs stand."""
+def test_the_heaviest_team_comes_and_brings_the_skills_of_all_her_needs(groups: tuple[str, ...], team: str) -> None:
+    """Whatever the order in which the needs stand: who lifts a deafblind person can also tell them so."""
     assert team == POLICY.plan(profile(*groups), Tier.RED, "flash_flood", False, WORKING).team
 
 

@@ -179,7 +179,7 @@ def test_the_schema_takes_what_ships_and_refuses_what_the_reader_refuses() -> No
 FAULTS = [
     ("evaluate_at: step_time", "evaluate_at: release", "step_time"),
     ("tiers: [blue, yellow], when", "tiers: [blue, orange], when", "never held"),
-    ("unless: [onset_before_morning, facility]", "unless: [rain]", "rain"),
+    ("unless: [onset_before_morning, deadly_before_morning, facility]", "unless: [rain]", "rain"),
     ("listen_s: 20", "listen_s: 0", "1 to 300"),
     ("use: earliest", "use: latest", "earliest"),
     ("[accepted, delivered, opened", "[delivered, accepted, opened", "weakest first"),
@@ -195,7 +195,7 @@ FAULTS = [
     ("order: [own_order, groups_interleaved]", "order: [own_order]", "groups_interleaved"),
     ("wait_for_skill_min: 10", "wait_for_skill_min: 30", "0 to 10"),
     ("tiers_up: 1", "tiers_up: 1.5", "whole"),
-    ("mode: parallel}\n      - {at: 10", "mode: slowly}\n      - {at: 10", "slowly"),
+    ("mode: parallel}\n      - {at: 5", "mode: slowly}\n      - {at: 5", "slowly"),
     ("    end: closed\n", "    end: sent\n", "sending or asking is no end"),
     ("ask: [moved_of_headcount]", "ask: [names]", "names"),
     ("until: all_safe", "until: bored", "bored"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -81,10 +83,10 @@ def test_red_calls_a_resident_three_times_in_five_minutes_and_knocks() -> None:
 
 
 def test_a_subscriber_is_called_once_and_never_visited() -> None:
-    """Contacts are all we have of them."""
+    """As long as two channels of theirs work."""
     planned = climb(context(), person("voice_mobile", "sms", groups=("general",), kind="subscriber"), 30)
     assert {("voice_mobile", 1), ("sms", 1)} == {(channel, n) for _, channel, n in planned}
-    who = person("sms", groups=("general",), kind="subscriber")
+    who = person("voice_mobile", "sms", groups=("general",), kind="subscriber")
     ctx = context()
     assert ("unconfirmed", "subscriber: no answer that closes") == final(ctx, who, ctx.plan(who.profile, T0))
 
@@ -95,6 +97,51 @@ def test_orange_tries_two_channels_then_another_then_the_supporter_then_the_door
     assert [
         (0.0, "voice_mobile"), (0.0, "sms"), (10.0, "email"), (10.0, "supporter_sms"), (20.0, "officer_sms"), (60.0, "door"),
     ] == [(at, channel) for at, channel, _ in planned]  # fmt: skip
+
+
+NIGHT = T0 + 14 * 3600  # 02:00
+
+
+def at_night(tier: Tier, hazard: str = "storm") -> WarningContext:
+    ctx = context(tier, hazard)
+    return WarningContext(
+        replace(ctx.issued, sent=NIGHT, released=NIGHT, expires=NIGHT + 36 * 3600), POLICY, ctx.drivers, ctx.channels,
+        "allowed", ctx.workers,
+    )  # fmt: skip
+
+
+def test_what_wakes_a_sleeper_goes_first_and_is_no_second_telling() -> None:
+    """In orange too; when nobody has answered the text is sent again, for a shaken bed has told nothing."""
+    ctx = at_night(Tier.ORANGE)
+    who = person("sms", "bed_shaker", groups=("deaf_text",), flags=("bed_shaker", "deaf"))
+    plan = ctx.plan(who.profile, NIGHT)
+    assert ["bed_shaker", "sms"] == [use.kind for use in plan.channels]
+    for step in POLICY.steps(plan):
+        if step.at <= 600:
+            walk(ctx, who, plan, step, NIGHT + step.at)
+    mine = [(d.channel, d.try_no) for d in who.deliveries if d.addressee_kind == "person"]
+    assert [("bed_shaker", 1), ("sms", 1), ("sms", 2)] == mine
+    due = {d.channel: d.due_at for d in who.deliveries if d.try_no == 1}
+    assert due["bed_shaker"] < due["sms"]
+
+
+def test_no_team_goes_to_a_boat_after_the_wave_either() -> None:
+    """Where the commander lets doors be checked once it has passed, the name stays with the fire service."""
+    ctx = context(hazard="local_tsunami", doors="allowed")
+    for group, where in (("basement", "door"), ("boat", "fire_service_list")):
+        plan = POLICY.plan(person("sms", groups=(group,)).profile, Tier.RED, "local_tsunami", False, ctx.channels)
+        assert where == ctx.door_where(plan)
+
+
+def test_yellow_does_not_end_while_somebody_is_on_the_way() -> None:
+    """A battery brings a team in yellow: what an officer was asked by text is no end of that."""
+    ctx = context(Tier.YELLOW, "power_cut")
+    who = person("sms", "voice_mobile", groups=("power_medical",), flags=("high_support", "cannot_leave"))
+    plan = dataclasses.replace(ctx.plan(who.profile, T0), tier=Tier.YELLOW)
+    assert final(ctx, who, plan) is not None
+    climb(ctx, who, 0)
+    assert who.standing_visits()
+    assert final(ctx, who, plan) is None
 
 
 @pytest.mark.parametrize("tier", [Tier.ORANGE, Tier.RED])
@@ -256,4 +303,4 @@ def test_no_end_without_a_fact_a_commander_or_a_name(
     if ending is not None:
         assert who.on_fire_list()
         assert ("unsafe_by_commander" if doors == "unsafe" else "handed_to_rescue") == ending[0]
-        assert forbidden or doors == "unsafe" or found
+        assert forbidden or doors == "unsafe" or found or group == "boat"
