@@ -127,9 +127,9 @@ def test_what_wakes_a_sleeper_goes_first_and_is_no_second_telling() -> None:
 
 def test_no_team_goes_to_a_boat_after_the_wave_either() -> None:
     """Where the commander lets doors be checked once it has passed, the name stays with the fire service."""
-    ctx = context(hazard="local_tsunami", doors="allowed")
+    ctx = context(hazard="tsunami", doors="allowed")
     for group, where in (("basement", "door"), ("boat", "fire_service_list")):
-        plan = POLICY.plan(person("sms", groups=(group,)).profile, Tier.RED, "local_tsunami", False, ctx.channels)
+        plan = POLICY.plan(person("sms", groups=(group,)).profile, Tier.RED, "tsunami", False, ctx.channels)
         assert where == ctx.door_where(plan)
 
 
