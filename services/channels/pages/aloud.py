@@ -17,7 +17,7 @@ KEPT = 40  # sounds of half a minute: 50 MB at most
 
 
 @dataclass(frozen=True)
-class ToBeHeard:
+class SpokenWords:
     """What is to be heard: a warning's spoken text, and by what a recording of it is found."""
 
     warning_id: str
@@ -33,14 +33,14 @@ class Aloud:
     """The sounds of one process."""
 
     recordings: Recordings
-    _made: dict[ToBeHeard, bytes] = field(default_factory=dict)
+    _made: dict[SpokenWords, bytes] = field(default_factory=dict)
     _making: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    def may(self, words: ToBeHeard) -> bool:
+    def may(self, words: SpokenWords) -> bool:
         """Whether there may be a sound of it; the page offers none else."""
         return bool(words.spoken) and (can_speak() or self._recorded(words) is not None)
 
-    async def wav(self, words: ToBeHeard) -> bytes:
+    async def wav(self, words: SpokenWords) -> bytes:
         """The sound; NotFound where no voice speaks that language. One is made at a time: a voice takes a core."""
         async with self._making:
             if (found := self._made.get(words)) is not None:
@@ -55,7 +55,7 @@ class Aloud:
             self._made[words] = made = await asyncio.to_thread(write_wav, [sound])
             return made
 
-    def _recorded(self, words: ToBeHeard) -> Sound | None:
+    def _recorded(self, words: SpokenWords) -> Sound | None:
         return self.recordings.of(words.hazard, words.word, words.language) if words.as_recorded else None
 
 

@@ -16,7 +16,7 @@ from services.channels.messages.render import choose_language, lines_for, of_pla
 from services.channels.model.report import Report
 from services.channels.outcomes.recorder import OutcomeRecorder
 from services.channels.pages import store
-from services.channels.pages.aloud import Aloud, ToBeHeard, word_of
+from services.channels.pages.aloud import Aloud, SpokenWords, word_of
 from services.channels.pages.sign_videos import SignVideos
 from services.channels.replies.matching import by_of
 from services.shared.bus.outbox import new_id
@@ -134,8 +134,8 @@ class AnswerPages:
             plane=self._platform.settings.plane,
         )
 
-    def _words(self, row: store.WithWarning, text: WarningText, language: str) -> ToBeHeard:
-        return ToBeHeard(
+    def _words(self, row: store.WithWarning, text: WarningText, language: str) -> SpokenWords:
+        return SpokenWords(
             row.warning_id, language, self._preparer.aloud(text, language), str(text.parts.get("set", "")),
             word_of(text.tier, text.ending), says_what_is_asked(text.parts) and self._platform.settings.plane == "live",
         )  # fmt: skip

@@ -233,7 +233,7 @@ class Combine(Entry):
 
     order: Annotated[Words, ListOf(("own_order", "groups_interleaved"))]
     bans: Literal["only_what_the_person_said"]
-    door: Literal["heaviest_team"]
+    door: Literal["heaviest_team_with_all_skills"]
     few_channels: FewChannels = Field(alias="fewer_than_two_usable_channels")
     skill_wait_s: Annotated[float, Between(0, 10, unit=60)] = Field(alias="wait_for_skill_min")
 

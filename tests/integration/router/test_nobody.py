@@ -44,9 +44,13 @@ async def test_each_kind_of_nobody_has_its_words(tmp_path: Path) -> None:
         assert "No. 4721: 1 people are concerned and NOBODY has a channel that works: see /channels" in await standing(
             there
         )
+        before = len(await standing(there))
+        w = await there.issue("e", doors="allowed")
+        await there.page(w, [one(3, kind="subscriber", groups=())], [DUTY])
+        assert before + 1 == len(await standing(there)), "a door is no channel"
         w = await there.issue("d")
         await there.page(w, [one(2, "sms")], [DUTY], [("GB2260", "510000")])
-        assert (await standing(there))[3].startswith("No. 4721: people are missed: no table here knows")
+        assert (await standing(there))[-1].startswith("No. 4721: people are missed: no table here knows")
 
 
 async def test_a_warning_that_reaches_people_and_an_ending_are_no_alarm(tmp_path: Path) -> None:
