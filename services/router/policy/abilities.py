@@ -21,7 +21,7 @@ from services.shared.input.fields import Between
 from services.shared.input.files import Document, Entry, Place, read_file
 from services.shared.tiers import Tier
 
-FREE_FORMS = ("easy_read", "facility_brief", "own_language")  # their sentences are written for one warning
+FREE_FORMS = ("easy_read", "facility_brief")  # their sentences are written for one warning
 
 
 class Abilities(Entry):

@@ -65,7 +65,6 @@ FORMS = (  # the first that any of a person's groups asks for
     "spoken",
     "large_print",
     "large_print_card",
-    "own_language",
     "plain",
 )
 FORM_EXTRAS = (
