@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
-import subprocess
-import tempfile
 from collections import defaultdict
 from pathlib import Path
 from typing import Annotated
@@ -19,6 +16,8 @@ from services.channels.model.channel import Carried
 from services.channels.providers.country_limits import load_limits
 from services.commands import example_people as examples
 from services.commands.kit import DEFAULT_URL, Key, Language, Url, call, echo, run, settings
+from services.commands.printing import print_pdf
+from services.commands.texts_table import of_hazard
 from services.router.explaining import compare as comparing
 from services.router.explaining import explain as explaining
 from services.router.explaining import table as tables
@@ -35,7 +34,6 @@ from services.shared.settings import Settings
 from services.shared.tiers import TIER_WORDS, Tier
 
 app = typer.Typer(no_args_is_help=True)
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
 @app.command("check")
@@ -144,11 +142,11 @@ def policy_table(
     file: Annotated[Path | None, typer.Option(help="Another policy file.")] = None,
     lang: Language = "",
 ) -> None:
-    """Tier x group x day and night as a page a council can sign."""
+    """Tier x group x day and night, and what they are told, as a page a council can sign."""
     policy = _policy(file)
     if hazard not in policy.hazards:
         raise Refused(f"--hazard {hazard}: use {', '.join(policy.hazards)}", field="--hazard", given=hazard)
-    page = tables.as_page(policy, hazard, examples.of_group)
+    page = tables.as_page(policy, hazard, examples.of_group, of_hazard(hazard))
     if out is not None:
         out.write_text(page, encoding="utf-8")
         echo(f"written: {out}")
@@ -228,28 +226,6 @@ async def of_register(settings: Settings) -> tuple[list[Profile], dict[str, list
     finally:
         await database.close()
     return profiles, ids
-
-
-def print_pdf(page: str, to: Path) -> None:
-    """A PDF through a Chromium without a screen; Refused where there is none, or it fails."""
-    browser = next((found for name in BROWSERS if (found := shutil.which(name))), None)
-    if browser is None:
-        raise Refused(
-            "no Chromium is installed, which makes the PDF: install it, or print the HTML page (--out) from a browser",
-            field="--pdf",
-        )
-    with tempfile.TemporaryDirectory(prefix="tocsin-table-") as folder:
-        source = Path(folder) / "table.html"
-        source.write_text(page, encoding="utf-8")
-        made = subprocess.run(  # noqa: S603  a fixed program on a file of ours
-            [
-                browser, "--headless", "--no-sandbox", "--disable-gpu", "--no-pdf-header-footer",
-                f"--user-data-dir={folder}/profile", f"--print-to-pdf={to.absolute()}", source.as_uri(),
-            ],
-            capture_output=True, timeout=120, check=False,
-        )  # fmt: skip
-    if made.returncode or not to.exists():
-        raise Refused(f"{browser} made no PDF: print the HTML page (--out) from a browser", field="--pdf")
 
 
 def _policy(file: Path | None) -> Policy:

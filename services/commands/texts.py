@@ -18,6 +18,7 @@ from services.channels.pages import sign_videos
 from services.channels.replies.meaning import findings as reply_findings
 from services.channels.replies.quoted_text import findings as phone_findings
 from services.commands.kit import Language, echo, settings
+from services.commands.printing import print_pdf
 from services.commands.texts_table import as_page
 from services.shared.errors import Refused
 from services.shared.input.fields import json_schema
@@ -55,6 +56,7 @@ def _of_our_own() -> list[str]:
 @app.command("table")
 def texts_table(
     languages: Annotated[str, typer.Option(help="Of the texts, joined by commas.")] = "en,zh",
+    pdf: Annotated[Path | None, typer.Option(help="A PDF instead, where a Chromium is installed.")] = None,
     lang: Language = "",
 ) -> None:
     """A page of every text by instruction, form and language, with its segments: for the people who read them, to sign."""
@@ -64,7 +66,11 @@ def texts_table(
             f"--languages: there are no texts in {', '.join(unknown)}: use {', '.join(hazard_texts.forms())}",
             field="--languages", rule="closed_list", given=languages,
         )  # fmt: skip
-    typer.echo(as_page(wanted))
+    if pdf is None:
+        typer.echo(as_page(wanted))
+    else:
+        print_pdf(as_page(wanted), pdf)
+        echo(f"written: {pdf}")
 
 
 @app.command("schema")

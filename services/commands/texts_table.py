@@ -37,6 +37,15 @@ def as_page(languages: list[str]) -> str:
     return rendered("texts_table.html", sections=sections)
 
 
+def of_hazard(hazard: str) -> str:
+    """The texts of one hazard as a table, to stand on another page; empty where it has none."""
+    words = hazard_texts.shipped().get(hazard)
+    if words is None:
+        return ""
+    there = [one for one in words.languages if one != hazard_texts.TRADITIONAL]
+    return rendered("texts_rows.html", there=there, rows=list(_of_hazard(words, there)))
+
+
 def _sections(languages: list[str]) -> Iterator[tuple[str, list[str], Iterator[TextRow]]]:
     for hazard, words in hazard_texts.shipped().items():
         there = [one for one in languages if one in words.languages]

@@ -88,8 +88,8 @@ section:first-of-type { break-before: auto }
 """
 
 
-def as_page(policy: Policy, hazard: str, people: People) -> str:
-    """One HTML page."""
+def as_page(policy: Policy, hazard: str, people: People, texts: str = "") -> str:
+    """One HTML page; `texts` is a table of what those people are told, as HTML."""
     title = t("Warning policy: {hazard}", hazard=labels.hazard(hazard))
     head = t(
         "Policy {policy}, reviewed {reviewed}, to be read again by {due}.", policy=policy.name, reviewed=policy.policy.reviewed,
@@ -99,6 +99,8 @@ def as_page(policy: Policy, hazard: str, people: People) -> str:
     body.append(f"<p>{escape(_reading(policy))}</p>")
     body += [_tier_table(policy, tier, hazard, people) for tier in reversed(Tier)]
     body.append(_closing_table(policy))
+    if texts:
+        body.append(f"<h2>{escape(t('What they are told'))}</h2>{texts}")
     body.append(_sign())
     return (
         f'<!doctype html>\n<html lang="{language()}" dir="{direction()}"><head><meta charset="utf-8">'

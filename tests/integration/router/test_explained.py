@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 
 from bench.policy import plan as plan_people
 from services.commands.example_people import made_up, of_group
-from services.commands.policy import app, of_register, print_pdf
+from services.commands.policy import app, of_register
+from services.commands.printing import print_pdf
 from services.router.explaining.compare import compare, in_words
 from services.router.explaining.explain import WORKING, explain
 from services.router.explaining.foresee import foresee, made_up_warning

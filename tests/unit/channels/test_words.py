@@ -424,3 +424,15 @@ def test_parts_are_asked_for() -> None:
     """What every message needs has no default."""
     with pytest.raises(TypeError):
         Parts()  # type: ignore[call-arg]
+
+
+def test_a_page_of_every_text_to_be_signed(tmp_path: Path) -> None:
+    """Each hazard, tier, instruction and form in the languages asked for, with segments; answers and endings; else refused."""
+    run = CliRunner().invoke
+    page = run(texts_cli.app, ["table", "--languages", "en,zh"]).output
+    rows = sum(len({*words.languages["en"].cells()}) for words in shipped().values()) * len(FORMS)
+    assert page.count("<small>") == rows, "plain, short and easy of two languages are half of the cells"
+    assert "gsm-7" in page
+    assert "Reply 1 inside, 2 need help, 3 not there." in page
+    assert "现在打开所有门窗" in page
+    assert isinstance(run(texts_cli.app, ["table", "--languages", "xx"]).exception, Refused)
