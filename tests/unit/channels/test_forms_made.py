@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 
@@ -25,11 +26,11 @@ def test_a_form_is_another_message_than_the_plain_one(form: str) -> None:
     other = dataclasses.replace(plain, form=form)
     if house:
         plain = dataclasses.replace(plain, addressee="person")
-    page = {"sms": False, "link": ""}
+    page: dict[str, Any] = {"sms": False, "link": ""}
     made = [
         (render(dataclasses.replace(one, **more), "en").text, render(dataclasses.replace(one, **more), "en").spoken)
         for one in (plain, other)
-        for more in ({}, page)
+        for more in (dict[str, Any](), page)
     ]
     assert made[:2] != made[2:] or form in SLOW
 
