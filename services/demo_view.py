@@ -87,7 +87,8 @@ class View:
             self._console.print(table)
         if f["unregistered"]:
             said = t(
-                "{n} people live there and are in no register: nobody knows what they heard, and they are in no figure above.",
+                "{n} people live there and are in no register: nobody knows what they heard. The coverage above is that of the "
+                "registered.",
                 n=f["unregistered"],
             )
             self._console.print(said)

@@ -8,7 +8,6 @@ rank for a team that comes free. What still waits when it is too late to set out
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import NamedTuple
 
 import sqlalchemy as sa
 import structlog
@@ -18,6 +17,7 @@ from services.router.callouts import callouts
 from services.router.cases import cases
 from services.router.doors import left_over
 from services.router.doors.teams import choose, nearest, room_of, teams_of
+from services.router.doors.waiting import CONCERNED, OPEN, WAITS, InRank
 from services.router.planning import elsewhere
 from services.router.planning.contexts import Contexts
 from services.router.planning.notices import notice
@@ -34,8 +34,7 @@ from services.shared.ledger.flights import enqueue
 from services.shared.ledger.kinds import DeliveryKind
 from services.shared.ledger.params import ParamsColumn, Visit
 from services.shared.ledger.states import SendState
-from services.shared.ledger.tables import DOOR_DRIVER, ON_A_LIST, UNASSIGNED, Delivery, delivery
-from services.shared.ledger.warnings import warning_state
+from services.shared.ledger.tables import ON_A_LIST, Delivery, delivery
 from services.shared.messages import WorkerEntry
 from services.shared.service import Platform
 
@@ -51,42 +50,6 @@ _GIVE = Each(
     ),
     d=Id, s=Id, params_=ParamsColumn,
 )  # fmt: skip
-
-
-_WAITS = sa.and_(UNASSIGNED, delivery.c.driver == DOOR_DRIVER, delivery.c.send_state == SendState.PENDING)
-_BEGUN = sa.and_(
-    delivery.c.driver == DOOR_DRIVER, delivery.c.kind != DeliveryKind.RESCUE, ON_A_LIST, delivery.c.answer == "",
-    delivery.c.send_state.in_((SendState.PENDING, SendState.RETRY, SendState.ACCEPTED)),
-)  # fmt: skip
-_OPEN = (_WAITS, _BEGUN)
-
-
-class _Waiting(NamedTuple):
-    """Doors of a warning on no list; `unnamed` are those whose names were not given out for want of a team."""
-
-    n: int
-    unnamed: int
-
-
-def _concerned() -> sa.CompoundSelect[tuple[str, str, int, int]]:
-    """Warnings with visits on no list, with a word that nobody may go, or with doors in the area of another such."""
-    none = sa.literal_column("0", sa.Integer)
-    state = warning_state.c
-    lately = (state.state == "active", state.expires_at > sa.bindparam("lately", type_=sa.Float))
-    decided = sa.select(state.warning_id).where(*lately, state.doors.in_(("allowed", "unsafe")))
-    unnamed = sa.func.sum(sa.case((delivery.c.state_reason == "", 1), else_=0))
-    return sa.union_all(
-        sa.select(
-            sa.literal_column("'wait'").label("why"), delivery.c.warning_id, sa.func.count().label("n"),
-            unnamed.label("unnamed"),
-        )
-        .where(delivery.c.warning_id.in_(decided), _WAITS)
-        .group_by(delivery.c.warning_id),
-        sa.select(sa.literal_column("'unsafe'"), state.warning_id, none, none).where(*lately, state.doors == "unsafe"),
-    )  # fmt: skip
-
-
-_CONCERNED = _concerned()
 
 
 def _visit(row: Delivery) -> Visit:
@@ -130,12 +93,12 @@ class Doors:
         times = [ctx.too_late for ctx, _ in (await self._waiting(db, now))[0].values()]
         return min((at for at in times if at > now), default=None)
 
-    async def _waiting(self, db: Connection, now: float) -> tuple[dict[str, tuple[WarningContext, _Waiting]], set[str]]:
+    async def _waiting(self, db: Connection, now: float) -> tuple[dict[str, tuple[WarningContext, InRank]], set[str]]:
         """Warnings whose audience is known and that may send people, with the doors that wait; those nobody may go for."""
-        found = (await db.execute(_CONCERNED, {"lately": now - LATELY_S})).all()
-        wait = {row.warning_id: _Waiting(row.n, row.unnamed) for row in found if row.why == "wait"}
+        found = (await db.execute(CONCERNED, {"lately": now - LATELY_S})).all()
+        wait = {row.warning_id: InRank(row.n, row.unnamed) for row in found if row.why == "wait"}
         unsafe = {row.warning_id for row in found if row.why == "unsafe"}
-        about: dict[str, tuple[WarningContext, _Waiting]] = {}
+        about: dict[str, tuple[WarningContext, InRank]] = {}
         if wait:
             complete = sa.select(tables.warning.c.warning_id).where(
                 one_of(tables.warning.c.warning_id, sorted(wait)), tables.warning.c.complete
@@ -156,7 +119,7 @@ class Doors:
         unsafe = set[str]()
         for one in sorted(forbidden):
             about = delivery.c.warning_id == one
-            there = sa.or_(*(sa.exists().where(about, door) for door in _OPEN))  # by a partial index each
+            there = sa.or_(*(sa.exists().where(about, door) for door in OPEN))  # by a partial index each
             unsafe |= {one} if await db.scalar(sa.select(there)) else set()
         assign = set[str]()
         for one, (ctx, waits) in waiting.items():
@@ -164,7 +127,7 @@ class Doors:
             stands = (waits, room, free)
             due = now >= ctx.too_late or free or (waits.unnamed and waits.n > room)
             assign |= {one} if due and self._nothing.get(one) != stands else set()
-        return assign, unsafe, await elsewhere.to_take_back(db, now, _OPEN)
+        return assign, unsafe, await elsewhere.to_take_back(db, now, OPEN)
 
     async def _one(self, turn: Callable[[str], Awaitable[bool]], warning_id: str) -> bool:
         """One warning whose doors cannot be shared out stops no other: it is tried again in a minute."""
@@ -188,7 +151,7 @@ class Doors:
         async with self._platform.database.write() as tx:
             await self._alone(tx, warning_id)
             ctx = await self._contexts.of(tx, warning_id, workers=True)
-            rows = await deliveries_where(tx, delivery.c.warning_id == warning_id, _WAITS)
+            rows = await deliveries_where(tx, delivery.c.warning_id == warning_id, WAITS)
             if ctx is None or not rows:
                 return False
             rows = sorted(rows, key=lambda r: (_rank(r), r.due_at, r.person_id))
@@ -199,7 +162,7 @@ class Doors:
             entries = {w.worker_id: w for w in ctx.workers}
             teams = await teams_of(tx, ctx, now)
             room, free = await room_of(tx, ctx, now)
-            stands = (_Waiting(len(rows), sum(not r.state_reason for r in rows)), room, free)
+            stands = (InRank(len(rows), sum(not r.state_reason for r in rows)), room, free)
             places = await self._places(tx, warning_id, [r.person_id for r in rows])
             given: list[dict[str, object]] = []
             previous = await self._previous(tx, warning_id, [r.person_id for r in rows if r.try_no > 1])
@@ -274,7 +237,7 @@ class Doors:
 
     async def _unsafe(self, warning_id: str) -> bool:
         """The commander's word: officers are called back, every open door becomes a name on the fire service's list."""
-        about = (delivery.c.warning_id == warning_id, sa.or_(*_OPEN))
+        about = (delivery.c.warning_id == warning_id, sa.or_(*OPEN))
         reason = "commander: unsafe to send anybody"
         return await self._take_back(warning_id, about, {}, reason, "door.rescue", "turn_back")
 
@@ -282,9 +245,9 @@ class Doors:
         """Another warning forbids doors where some of these homes are: those come off their lists, the others go on."""
         now = self._platform.clock.now()
         async with self._platform.database.read() as db:
-            theirs = await elsewhere.people_to_take_back(db, warning_id, now, _OPEN)
+            theirs = await elsewhere.people_to_take_back(db, warning_id, now, OPEN)
         about = (
-            delivery.c.warning_id == warning_id, sa.or_(*_OPEN), one_of(delivery.c.person_id, sorted(theirs)),
+            delivery.c.warning_id == warning_id, sa.or_(*OPEN), one_of(delivery.c.person_id, sorted(theirs)),
         )  # fmt: skip
         return await self._take_back(warning_id, about, theirs, "", BARRED, "doors_barred")
 
