@@ -11,6 +11,7 @@ RING = "30.012,102.981 30.047,102.993 30.052,103.034 30.031,103.058 30.004,103.0
 POLYGON = f"<polygon>{RING}</polygon>"
 CIRCLE = "<circle>30.02,103.02 2.5</circle>"
 FAR_CIRCLE = "<circle>45.0,20.0 1.0</circle>"
+NORTH = "<polygon>30.035,102.989 30.047,102.993 30.052,103.034 30.040,103.047 30.035,102.989</polygon>"  # a part of it
 CODE = "<geocode><valueName>PARISH</valueName><value>X-999</value></geocode>"
 FLOOD = "Leave now, on foot, uphill to Nanling School. Do not walk or drive through water."
 PLUME = "Go inside and stay there. Close doors and windows. Switch ventilation off."
@@ -80,11 +81,11 @@ def held(identifier: str = "HELD-1") -> str:
     return alert(identifier, info(severity="Unknown", area=CIRCLE))
 
 
-def plume(identifier: str = "PLUME-1") -> str:
-    """A toxic release: stay in, and nobody may be sent to doors."""
+def plume(identifier: str = "PLUME-1", area: str = "") -> str:
+    """A toxic release: stay in, and nobody may be sent to doors there, for another warning either."""
     return alert(
         identifier,
-        info(event="Toxic gas release", instruction=PLUME, response="Shelter", category="CBRNE"),
+        info(event="Toxic gas release", instruction=PLUME, response="Shelter", category="CBRNE", area=area or POLYGON),
     )
 
 

@@ -64,7 +64,7 @@ LOOK = """() => {
 async def _urls(tocsin: Town) -> list[str]:
     """One address of every kind of page, in every state that looks different."""
     flood = await tocsin.warn(alerts.flood("A-FLOOD"))
-    plume = await tocsin.warn(alerts.plume("A-PLUME"))
+    plume = await tocsin.warn(alerts.plume("A-PLUME", alerts.NORTH))  # elsewhere doors of the others may be gone to
     over = await tocsin.warn(alerts.flood("A-OVER"), doors="safe")
     officer = (await tocsin.officers_of(over))[0]
     person, helper = await tocsin.delivery_of(over, "person"), await tocsin.delivery_of(flood, "supporter")
