@@ -54,7 +54,7 @@ async def test_from_sign_in_to_the_ending(page: Page, tocsin: Town) -> None:
     assert re.search(r"SMS \(\d x (gsm-7|ucs-2)\)\s+\S+", said), "the text of a short message, and its segments"
     assert "SMS, easy read" in said
     red = " ".join((await desk.locator("label", has=desk.locator("[value=red]")).inner_text()).split())
-    assert red == "RED Go now tells 132 people, 36 doors at once, 3 without a channel"
+    assert red == "RED Go now tells 132 people, 33 doors at once, 3 without a channel"
     assert "held" == (await tocsin.warning(warning_id)).state
 
     await desk.check("input[name=tier][value=red]")
