@@ -249,13 +249,20 @@ MESSAGES: list[Message] = [
 ]  # fmt: skip
 
 
+def begins(first: object, now: object) -> bool:
+    """Whether a message is the older one with fields appended at most, in itself or in what stands in it."""
+    if isinstance(first, list) and isinstance(now, list):
+        return len(first) <= len(now) and all(map(begins, first, now))
+    return first == now
+
+
 @pytest.mark.parametrize("message", MESSAGES, ids=[type(m).__name__ for m in MESSAGES])
 def test_messages_of_version_1_read_as_they_were_written(message: Message) -> None:
     """As first written: they are read by this code, which only appends to them, and an appended field disturbs nobody."""
     golden = (GOLDEN / f"{type(message).__name__}.1.json").read_bytes()
     assert message == msgspec.json.decode(golden, type=AnyMessage)
     first, now = json.loads(golden), json.loads(msgspec.json.encode(message))
-    assert first == now[: len(first)]
+    assert begins(first, now), "a field was moved, changed or taken out"
     assert message == decode(encode(message))
     longer = msgspec.msgpack.encode([*msgspec.msgpack.decode(encode(message)), "a field of version 2"])
     assert message == decode(longer)
