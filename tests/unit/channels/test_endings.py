@@ -46,12 +46,15 @@ def test_houses_are_aired_only_after_gas(language: str, asked: str, windows: str
     assert not re.search("air|windows|空气|窗", lower), lower
 
 
-@pytest.mark.parametrize(("language", "safe"), [("en", "house is safe"), ("zh", "房子安全")])
-def test_nobody_is_held_in_a_house_that_falls(language: str, safe: str) -> None:
+@pytest.mark.parametrize(
+    ("language", "unless"),
+    [("en", "Get out only if the house burns or has new cracks"), ("zh", "着火、有新裂缝才出来")],
+)
+def test_nobody_is_held_in_a_house_that_falls(language: str, unless: str) -> None:
     """After an earthquake people have answered that they are inside: they are not told to stay in a cracked house."""
     texts = [*said(language, "danger_lower_stay_away", "stay_in"), *said(language, "checking", "stay_in")]
     for text in (*texts, LINES[language].doing["stay_in"]):
-        assert safe in text, text
+        assert unless in text, text
 
 
 @pytest.mark.parametrize(
