@@ -209,11 +209,13 @@ OVER: Words = {  # of a warning that is not in force
     "expired": mark("This warning is expired."), "withdrawn": mark("This warning is withdrawn."),
 }  # fmt: skip
 ENDED: Words = {  # what an ending says, to whoever asks whether it is real
-    "danger_lower_stay_away": mark("The danger is lower. Do not go home yet: it is being checked."),
-    "may_return": mark("It has ended. You may go home."),
-    "sent_by_mistake": mark("It was our mistake. There is no danger. You need not leave."),
-    "checking": mark("We are checking it. Until we write again stay where you are safe."),
-    "not_ours": mark("That message was not ours."),
+    "danger_lower_stay_away": mark(
+        "The danger is lower and not over. Go on as you were told. If you left, do not go home yet."
+    ),
+    "may_return": mark("It has ended. If you left, you may go home."),
+    "sent_by_mistake": mark("It was our mistake. There is no danger of it. You need not do what it said."),
+    "checking": mark("We are checking it. Until we write again do as it says."),
+    "not_ours": mark("That message was not ours: do not rely on it. If you see danger, get away from it."),
 }
 
 REASONS: Words = {  # what steps and reactions write as their reason

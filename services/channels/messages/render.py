@@ -1,11 +1,12 @@
 """Renders one message from a warning's parts: for a form, a language and a channel; counts SMS segments. Pure.
 
 Parts (made by the gateway): {"languages": [..], "<language>": {source, tier, hazard, event, place, action, description,
-time, next}}, and where they are known "set" (which file of `services/shared/hazards` is about it), "instruction" (the one thing
-it tells people to do) and, a language or for all, "to": {"name", "open"} (where people may go) and "impact". Order of every
-message: source, hazard, place, action, time, number. What is said is the authority's own, in whole sentences; a set's words stand
-for it only in the short and the easy form, only where there is a text for that hazard, tier and instruction, and only where that
-text tells people the same as the authority's own words. Where an alert names no action none is made up: its description is said.
+time, sent, next}}, and where they are known "set" (which file of `services/shared/hazards` is about it), "instruction" (the
+one thing it tells people to do) and, a language or for all, "to": {"name", "open"} (where people may go) and "impact". Order
+of every message: source, hazard, place, action, time, number. What is said is the authority's own, in whole sentences; a
+set's words stand for it only in the short and the easy form, only where there is a text for that hazard, tier and
+instruction, and only where that text tells people the same as the authority's own words. Where an alert names no action none
+is made up: its description is said.
 How it is made to fit: see `fitting`.
 """
 
@@ -46,6 +47,7 @@ _CARDS = ("large_print", "large_print_card")
 _USUAL = {"evacuate": "leave", "shelter_in": "stay_in", "check_on": "check_on"}  # respond of a hazard > instruction
 _TO_LEAVE = ("leave_early", "ask_transport", "moved_of_headcount")  # extras for people who are asked to leave
 TO_GO = ("leave", "go_to_place")
+_HOUSE = {"leave": "leave", "go_to_place": "leave", "stay_in": "stay", "go_up": "up"}  # instruction > a house's answers
 _PLACE, _NAME, _HAZARD = 60, 100, 80  # characters
 SPOKEN = 900  # characters of what to do: a minute of listening, said twice
 SUBJECT = 150
@@ -207,7 +209,7 @@ def _house(facts: MessageFacts, frame: Frame, instruction: str, language: str) -
     """How a house of many answers: for all in it, by what people are asked to do; as anybody does in a language not ours."""
     if facts.tier < Tier.ORANGE or base_of(language) not in LANGUAGES:
         return {"keys": of_instruction(frame.keys, instruction)}
-    own, what = lines_for(language).house, "leave" if instruction in TO_GO else "stay"
+    own, what = lines_for(language).house, _HOUSE.get(instruction, "other")
     return {"menu": own[f"menu_{what}"], "keys": own[f"keys_{what}"]}
 
 
@@ -341,7 +343,7 @@ def _ending(facts: MessageFacts, part: Mapping[str, str], lines: Lines, language
     text = filled(
         of_instruction(kind, str(facts.parts.get("instruction", ""))), next=part.get("next", ""),
         source=named(part["source"], _NAME),
-        hazard=named(_hazard(part), SUBJECT), number=facts.number, time=part["time"], hotline=facts.hotline,
+        hazard=named(_hazard(part), SUBJECT), number=facts.number, time=part.get("sent", ""), hotline=facts.hotline,
         place=named(places(part["place"], _PLACE + 20, frame.places_more), LONG_PLACE),
     )  # fmt: skip
     subject = filled("{source}: {hazard}", source=part["source"], hazard=_hazard(part))

@@ -165,7 +165,7 @@ class AnswerPages:
             return ""
         return of_instruction(kind, instruction).format(
             next=part.get("next", ""),
-            source=part["source"], hazard=part["hazard"], place=part["place"], number=number, time=part["time"],
+            source=part["source"], hazard=part["hazard"], place=part["place"], number=number, time=part.get("sent", ""),
             hotline=self._platform.settings.hotline, action=part["action"],
         )  # fmt: skip
 

@@ -43,13 +43,13 @@ class _Ending:
 _ENDINGS = {
     "danger_lower_stay_away": _Ending(
         "Cancel", "Avoid",
-        "Danger lower: {hazard}", "Do not go home yet: it is being checked. Stay where you are safe.",
-        "{hazard}:危险减轻", "还不能回家,正在查。请留在安全处。",
+        "Danger lower: {hazard}", "It is not over. Go on as you were told. If you left, do not go home yet.",
+        "{hazard}:危险减轻", "还没有结束,请继续照之前说的做。已离家的还不能回家。",
     ),
     "may_return": _Ending(
         "Update", "AllClear",
-        "Ended: {hazard}", "The warning has ended. You may go home.",
-        "{hazard}:预警解除", "预警已解除,可以回家。",
+        "Ended: {hazard}", "The warning has ended. If you left, you may go home. If you stayed in, you may go out.",
+        "{hazard}:预警解除", "预警已解除。已离家的可以回家,留在屋里的可以出门。",
     ),
     "sent_by_mistake": _Ending(
         "Cancel", "None",
@@ -58,13 +58,13 @@ _ENDINGS = {
     ),
     "not_ours": _Ending(
         "Cancel", "None",
-        "Not our message: {hazard}", "The message that goes around was not ours.",
-        "并非我们发布:{hazard}", "流传的信息不是我们发的。",
+        "Not our message: {hazard}", "The message that goes around was not ours: do not rely on it. If you see danger, get away.",
+        "并非我们发布:{hazard}", "流传的信息不是我们发的,请不要相信。看到危险就避开。",
     ),
     "checking": _Ending(
         "Update", "Monitor",
-        "We are checking: {hazard}", "We are checking our message. Until we write again stay where you are safe.",
-        "正在核实:{hazard}", "正在核实。再通知前请留在安全处。",
+        "We are checking: {hazard}", "We are checking our message. Until we write again do as it says.",
+        "正在核实:{hazard}", "正在核实。再通知前请照它做。",
     ),
 }  # fmt: skip
 

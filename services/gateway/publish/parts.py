@@ -72,6 +72,7 @@ def parts_of(
             "impact": clock_time(impact, row.sent, offset_at, language) if impact else "",
             "next": clock_time(_next_word(row.sent), row.sent, offset_at, language),
             "time": times(row.sent, row.state_expires_at, offset_at, language),
+            "sent": sent_at(row.sent, offset_at, language),
         }
     return found
 
@@ -108,6 +109,13 @@ def times(sent: float, expires: float, offset_at: Callable[[float], int], langua
         ),
     )  # fmt: skip
     return words or f"{a.day}.{a.month}. {a:%H:%M} - {b.day}.{b.month}.{b.year if b.year != a.year else ''} {b:%H:%M}."
+
+
+def sent_at(sent: float, offset_at: Callable[[float], int], language: str) -> str:
+    """When it was sent, alone: an ending holds for good, and "you may go home, until Monday" would be read as a limit."""
+    a = _local(sent, offset_at)
+    words = _said(language, lambda: t("Sent {sent}.", sent=i18n.written(a, tc("when a message was sent", "EEE HH:mm"))))
+    return words or f"{a.day}.{a.month}. {a:%H:%M}."
 
 
 def clock_time(at: float, sent: float, offset_at: Callable[[float], int], language: str) -> str:

@@ -368,9 +368,9 @@ async def test_nobody_is_promised_a_visit_who_gets_none(there: Exchange) -> None
     await there.told("q", OTHER)
     await there.told("r", OTHER, params=DoorReaches())
     said = await there.says("STOP")
-    assert "listen for the siren and go" in said
-    assert "somebody still comes" not in said
-    assert "somebody still comes" in await there.says("STOP", OTHER)
+    assert "look to sirens, radio, TV and the people near you" in said
+    assert "try to come to your door" not in said
+    assert "try to come to your door" in await there.says("STOP", OTHER)
 
 
 async def test_what_is_claimed_for_a_stopped_number_is_not_sent(there: Exchange) -> None:

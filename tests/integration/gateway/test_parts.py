@@ -102,6 +102,12 @@ async def test_each_time_is_told_by_the_clocks_of_its_own_day(
         assert (told, begin) == (parts["en"]["time"], parts["en"]["impact"])
         facts = MessageFacts(DeliveryKind.WARNING, "person", "plain", Tier.RED, parts, "4721", "1", "1", sms=True)
         assert told in render(facts, "en").text
+        assert f"{told.split(', until')[0]}." == parts["en"]["sent"]
+        ended = MessageFacts(
+            DeliveryKind.ENDING, "person", "plain", Tier.RED, parts, "4721", "1", "1", ending="may_return", sms=True
+        )
+        assert parts["en"]["sent"] in render(ended, "en").text
+        assert "until" not in render(ended, "en").text, "who may go home may stay there"
         day = datetime.fromisoformat(ends)
         assert f"{day.day}日{day:%H:%M}。" in parts["zh-CN"]["time"]
         assert (f"{day.month}月{day.day}日" in parts["zh-CN"]["time"]) is (

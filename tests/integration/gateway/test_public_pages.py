@@ -85,7 +85,7 @@ async def test_a_release_and_an_ending_are_seen_at_once(desk: Town) -> None:
     assert warning_id.encode() in (await desk.get("/cap/atom.xml"))[1]
     assert 200 == (await desk.get(f"/cap/{warning_id}.xml"))[0]
     await desk.cancel(warning_id, "may_return")
-    assert b"It has ended. You may go home." in (await desk.get(f"/public/check?number={number}"))[1]
+    assert b"It has ended. If you left, you may go home." in (await desk.get(f"/public/check?number={number}"))[1]
     assert b"may return" in (await desk.get("/cap/atom.xml"))[1]
     held = await desk.post(cap("A-2"), strict="false", release="false")
     assert 404 == (await desk.get(f"/cap/{held[1]['warning_id']}.xml"))[0]

@@ -159,6 +159,7 @@ def test_words_that_are_in_no_text(language: str, word: str) -> None:
         ("toxic_release", Tier.RED, "stay_in", "doors", "关"),
         ("tsunami", Tier.RED, "leave", "Do not come back", "不要回来"),
         ("public_security", Tier.RED, "stay_in", "Lock the door", "锁"),
+        ("water_supply", Tier.RED, "avoid", "help", "加热也没用"),
     ],
 )
 def test_what_saves_stands_in_every_form(hazard: str, tier: Tier, instruction: str, en: str, zh: str) -> None:
@@ -185,3 +186,64 @@ def test_a_text_of_its_own_name_is_held_to_the_same(tmp_path: Path, key: str) ->
     blue = red("gas", "monitor", f'plain: "Listen.", short: "Listen.", easy: "Listen.", {key}: "Danger. Gas"')
     found = found_in(tmp_path, blue.replace("red:", "blue:"))
     assert any(f"{key}: speaks of danger at blue" in fault for fault in found), found
+
+
+@pytest.mark.parametrize(
+    ("hazard", "tier", "instruction", "en", "zh"),
+    [
+        (
+            "water_supply",
+            Tier.RED,
+            "avoid",
+            "not good",
+            "不能直接喝",
+        ),  # that is water to boil, and boiling makes it no better
+        ("dam_break", Tier.YELLOW, "prepare", "break", "溃坝"),  # a dam that is watched has not broken
+        ("epidemic", Tier.RED, "stay_in", "flu", "流感"),  # the texts are for a coronavirus too
+        ("gas_leak", Tier.ORANGE, "avoid", "in the house", "屋里"),  # told to keep away, not that it is in theirs
+        ("power_cut", Tier.ORANGE, "prepare", "no power", "没电"),  # it is on until the hour that is named
+        ("tsunami", Tier.BLUE, "none", "far away", "远处地震"),  # "far away. In Hedong."
+    ],
+)
+def test_a_name_is_true_of_the_text_it_stands_before(
+    hazard: str, tier: Tier, instruction: str, en: str, zh: str
+) -> None:
+    for language, false in (("en", en), ("zh", zh)):
+        texts = shipped()[hazard].languages[language]
+        text = texts.texts[tier.word][instruction]
+        for name in (text.name or texts.name, text.easy_name or texts.easy_name):
+            assert false not in name, (language, name)
+
+
+def test_who_is_in_the_place_to_keep_away_from_is_told_what_to_do() -> None:
+    """The area a warning is sent to is where the attacker is."""
+    for language, words in (("en", "Are you in it?"), ("zh", "在里面的")):
+        text = shipped()["public_security"].languages[language].of(Tier.RED, "avoid")
+        assert text is not None
+        assert words in text.plain
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "while it shakes"), ("zh", "震时留在屋里")])
+def test_people_stay_inside_only_while_it_shakes(language: str, words: str) -> None:
+    """Taken at its word "stay inside" keeps people in a house that is cracked."""
+    text = shipped()["earthquake"].languages[language].of(Tier.RED, "stay_in")
+    assert text is not None
+    assert all(words in said for said in (text.short, text.easy))
+
+
+def test_cellars_and_weak_houses_are_in_the_short_forms_too() -> None:
+    """They are where people die of rain and wind, and who is deaf lives there as well."""
+    for hazard, en, zh in (("rainstorm", "cellar", "地下室"), ("typhoon", "weak house|shed", "危房")):
+        for language, words in (("en", en), ("zh", zh)):
+            text = shipped()[hazard].languages[language].of(Tier.RED, "leave")
+            assert text is not None
+            assert all(re.search(words, said) for said in (text.plain, text.short, text.easy)), (hazard, language)
+
+
+def test_whoever_can_answer_one_is_told_so_in_the_short_form_of_both_languages() -> None:
+    """An answer that stands in one language alone closes the paths of its readers alone."""
+    parts = {language: dataclasses.replace(MODEL[language]) for language in LANGUAGES}
+    for name, words in shipped().items():
+        for tier, instruction in words.languages["en"].cells():
+            short = {one: compose(words, one, tier, instruction, "short", parts[one]) for one in LANGUAGES}
+            assert ("Reply 1" in short["en"]) == ("回1" in short["zh"]), (name, tier, instruction)

@@ -363,8 +363,9 @@ def test_where_nobody_goes_out_whoever_is_asked_to_help_is_told_so(told: str, en
         assert "Begin now" not in said
         assert chinese in render(made, "zh").text
     helper = facts(addressee="supporter", form="helper_phone", about="Mr W")
-    assert "Phone, do not go there" in render(helper, "en").text
-    assert "不要前往" in render(helper, "zh").text
+    for language, never in (("en", "nobody may go out"), ("zh", "谁也不")):  # the person may be told to leave
+        assert {"en": "do not go there: it is not safe", "zh": "不要前往"}[language] in render(helper, language).text
+        assert never not in render(helper, language).text
 
 
 @pytest.mark.parametrize(
@@ -377,6 +378,9 @@ def test_where_nobody_goes_out_whoever_is_asked_to_help_is_told_so(told: str, en
             "正在转移",
         ),
         ("stay_in", "Press 1 when all are inside", "1 all inside, doors shut, 2 need help", "已全部进屋"),
+        ("go_up", "Press 1 when all are upstairs", "1 all upstairs, 2 need help", "已全部上楼"),
+        ("boil", "Press 1 if you can do this for all", "1 we can do it for all, 2 need help", "全部都能照做"),
+        ("", "Press 1 if you can do this for all", "1 we can do it for all, 2 need help", "全部都能照做"),
     ],
 )
 def test_a_house_of_many_answers_for_all_in_it(told: str, keys: str, menu: str, chinese: str) -> None:
