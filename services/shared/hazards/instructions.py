@@ -34,6 +34,7 @@ _APART = {
     frozenset(both)
     for both in (("leave", "stay_in"), ("leave", "go_up"), ("go_to_place", "stay_in"), ("go_to_place", "go_up"))
 }
+_IMPLIED = {"shut": "stay_in"}  # an order of `instructions.yaml` > what it says of where to be, where nothing else does
 NAMES = {
     "leave": mark("leave"), "go_to_place": mark("go to a place"), "go_up": mark("go up"), "stay_in": mark("stay in"),
     "avoid": mark("keep away"), "boil": mark("boil water"), "check_on": mark("look after each other"),
@@ -60,8 +61,13 @@ class Told:
 @dataclass(frozen=True)
 class _Patterns:
     some: re.Pattern[str]
+    excepted: re.Pattern[str]  # a part of a sentence that only says when its order does not hold
     ready: re.Pattern[str]  # before an order that may come later
     denied: re.Pattern[str]  # before an order that is forbidden
+    urged: re.Pattern[str]  # before an order that is made stronger by a negation: "do not wait to"
+    manner: re.Pattern[str]  # after a forbidden order of which only the way is forbidden: "by car"
+    mentioned: re.Pattern[str]  # before what is no order: "before you"
+    mentioned_after: re.Pattern[str]
     needless: re.Pattern[str]  # before an order nobody needs to follow
     ends: re.Pattern[str]  # a clause
     orders: Mapping[str, re.Pattern[str]]
@@ -78,11 +84,15 @@ def _of(data: Mapping[str, Any]) -> _Patterns:
         return re.compile("|".join(words) if words else r"(?!)", re.IGNORECASE)
 
     def before(words: Sequence[str]) -> re.Pattern[str]:
-        return re.compile(rf"(?:{'|'.join(words)})\W*(?:\w+\W+){{0,2}}$" if words else r"(?!)", re.IGNORECASE)
+        gap = rf"(?:(?!{'|'.join(data['joins'])})\w+\W+){{0,2}}"  # what is joined to a denial is not denied by it
+        return re.compile(rf"(?:{'|'.join(words)})\W*{gap}$" if words else r"(?!)", re.IGNORECASE)
 
     return _Patterns(
-        one(data["some"]), before(data["ready"]), before(data["denied"]), before(data["needless"]), one(data["ends"]),
-        {name: one(words) for name, words in data["orders"].items()}, data["denied_is"],
+        some=one(data["some"]), excepted=one(data["excepted"]), ready=before(data["ready"]),
+        denied=before(data["denied"]), urged=before(data["urged"]), manner=one(data["manner"]),
+        mentioned=re.compile(rf"(?:{'|'.join(data['mentioned'])})\W*$", re.IGNORECASE),
+        mentioned_after=one(data["mentioned_after"]), needless=before(data["needless"]), ends=one(data["ends"]),
+        orders={name: one(words) for name, words in data["orders"].items()}, denied_is=data["denied_is"],
     )  # fmt: skip
 
 
@@ -96,19 +106,23 @@ def told_in(text: str, language: str) -> Told | None:
     patterns = _patterns(i18n.FOLDER).get(base_of(language))
     if patterns is None:
         return None
-    everybody: set[str] = set()
-    some: set[str] = set()
-    moving = ""
+    found: list[tuple[str, bool]] = []  # an order, and whether only some are told it
     asked_before = False
     for sentence in sentences(text):
         conditional = asked_before  # "Slow? Go now": the order is for whoever says yes
         asked_before = sentence.rstrip()[-1:] in ("?", "？")
-        for clause in _clauses(sentence, patterns):
+        for clause in _clauses(patterns.excepted.sub("", sentence), patterns):
             conditional = conditional or patterns.some.search(clause) is not None
-            for _, order in sorted(_orders(clause, patterns)):
-                (some if conditional else everybody).add(order)
-                moving = moving or (order if order in MOVING else "")
-    return Told(frozenset(everybody), frozenset(some - everybody), moving)
+            found += [(order, conditional) for _, order in sorted(_orders(clause, patterns))]
+    orders = [(_IMPLIED.get(order, order), only) for order, only in found if not _on_the_way_out(order, only, found)]
+    everybody = frozenset(order for order, only in orders if not only)
+    some = frozenset(order for order, only in orders if only)
+    return Told(everybody, some - everybody, next((order for order, _ in orders if order in MOVING), ""))
+
+
+def _on_the_way_out(order: str, only: bool, found: Sequence[tuple[str, bool]]) -> bool:
+    """Whether it says no more than how to leave: whoever shuts the windows and leaves does not stay in."""
+    return order in _IMPLIED and any((away, only) in found for away in ("leave", "go_to_place"))
 
 
 def _clauses(sentence: str, patterns: _Patterns) -> Iterator[str]:
@@ -123,16 +137,21 @@ def _orders(clause: str, patterns: _Patterns) -> Iterator[tuple[int, str]]:
     """Where each begins, and what it is."""
     for name, words in patterns.orders.items():
         for found in words.finditer(clause):
-            before = clause[: found.start()]
-            if patterns.needless.search(before):
-                yield found.start(), "none"
-            elif patterns.denied.search(before):
-                if name in patterns.denied_is:
-                    yield found.start(), patterns.denied_is[name]
-            elif patterns.ready.search(before):
-                yield found.start(), "prepare"
-            elif name in NAMES:
-                yield found.start(), name
+            if meant := _meant(name, clause[: found.start()], clause[found.start() :], clause[found.end() :], patterns):
+                yield found.start(), meant
+
+
+def _meant(name: str, before: str, here: str, after: str, patterns: _Patterns) -> str:
+    """What the words around an order make of it; empty where it is none."""
+    if patterns.mentioned.search(before) or patterns.mentioned_after.match(after):
+        return ""
+    if patterns.needless.search(before):
+        return "none" if name in MOVING else ""
+    if patterns.denied.search(before) and not patterns.urged.search(before):
+        return "" if patterns.manner.search(here) else patterns.denied_is.get(name, "")
+    if patterns.ready.search(before):
+        return "prepare"
+    return name if name in NAMES or name in _IMPLIED else ""
 
 
 def apart(one: str, other: str) -> bool:

@@ -24,6 +24,7 @@ EVERYBODY = [
     ("en", "Go upstairs now. Do not go outside.", {"go_up", "stay_in"}),
     ("en", "TAKE COVER NOW! Move to a basement or an interior room.", {"stay_in"}),
     ("en", "Stay in. Close doors and windows, turn off fans.", {"stay_in"}),
+    ("en", "Close doors and windows and leave at once.", {"leave"}),
     ("en", "Shelter in place.", {"stay_in"}),
     ("en", "Do not leave your home.", {"stay_in"}),
     ("en", "Keep away from river banks.", {"avoid"}),
@@ -46,6 +47,10 @@ EVERYBODY = [
     ("zh-TW", "請進入室內,關好門窗。", {"stay_in"}),
     ("zh-TW", "立即撤離。", {"leave"}),
     ("zh-CN", "不用转移。", {"none"}),
+    ("en", "Get out of the water.", {"avoid"}),
+    ("zh-HK", "請離開岸邊。", {"avoid"}),
+    ("en", "There is no need to boil it.", set()),
+    ("en", "Stay in, unless told to leave.", {"stay_in"}),
 ]
 
 
