@@ -46,12 +46,14 @@ NAMES = {
 class Told:
     """What a text tells `everybody` to do, and what it tells `some` (who are in danger, slow, told so later).
 
-    `first` is the order on where to be that stands first in it, empty where there is none.
+    `later` are those of some that nobody follows before they are told so again. `first` is the order on where to be that stands
+    first in the text, empty where there is none.
     """
 
     everybody: frozenset[str] = frozenset()
     some: frozenset[str] = frozenset()
     first: str = ""
+    later: frozenset[str] = frozenset()
 
     @property
     def anybody(self) -> frozenset[str]:
@@ -61,6 +63,7 @@ class Told:
 @dataclass(frozen=True)
 class _Patterns:
     some: re.Pattern[str]
+    later: re.Pattern[str]  # beside an order that holds once people are told so
     excepted: re.Pattern[str]  # a part of a sentence that only says when its order does not hold
     ready: re.Pattern[str]  # before an order that may come later
     denied: re.Pattern[str]  # before an order that is forbidden
@@ -88,7 +91,7 @@ def _of(data: Mapping[str, Any]) -> _Patterns:
         return re.compile(rf"(?:{'|'.join(words)})\W*{gap}$" if words else r"(?!)", re.IGNORECASE)
 
     return _Patterns(
-        some=one(data["some"]), excepted=one(data["excepted"]), ready=before(data["ready"]),
+        some=one(data["some"]), later=one(data["later"]), excepted=one(data["excepted"]), ready=before(data["ready"]),
         denied=before(data["denied"]), urged=before(data["urged"]), manner=one(data["manner"]),
         mentioned=re.compile(rf"(?:{'|'.join(data['mentioned'])})\W*$", re.IGNORECASE),
         mentioned_after=one(data["mentioned_after"]), needless=before(data["needless"]), ends=one(data["ends"]),
@@ -106,23 +109,28 @@ def told_in(text: str, language: str) -> Told | None:
     patterns = _patterns(i18n.FOLDER).get(base_of(language))
     if patterns is None:
         return None
-    found: list[tuple[str, bool]] = []  # an order, and whether only some are told it
+    found: list[tuple[str, str]] = []  # an order, and who is told it
     asked_before = False
     for sentence in sentences(text):
-        conditional = asked_before  # "Slow? Go now": the order is for whoever says yes
+        who = "some" if asked_before else "everybody"  # "Slow? Go now": the order is for whoever says yes
         asked_before = sentence.rstrip()[-1:] in ("?", "？")
         for clause in _clauses(patterns.excepted.sub("", sentence), patterns):
-            conditional = conditional or patterns.some.search(clause) is not None
-            found += [(order, conditional) for _, order in sorted(_orders(clause, patterns))]
-    orders = [(_IMPLIED.get(order, order), only) for order, only in found if not _on_the_way_out(order, only, found)]
-    everybody = frozenset(order for order, only in orders if not only)
-    some = frozenset(order for order, only in orders if only)
-    return Told(everybody, some - everybody, next((order for order, _ in orders if order in MOVING), ""))
+            if patterns.later.search(clause):
+                who = "later"
+            elif who == "everybody" and patterns.some.search(clause):
+                who = "some"
+            found += [(order, who) for _, order in sorted(_orders(clause, patterns))]
+    orders = [(_IMPLIED.get(order, order), who) for order, who in found if not _on_the_way_out(order, who, found)]
+    everybody, some, later = (
+        frozenset(order for order, told in orders if told == who) for who in ("everybody", "some", "later")
+    )
+    first = next((order for order, _ in orders if order in MOVING), "")
+    return Told(everybody, (some | later) - everybody, first, later - some - everybody)
 
 
-def _on_the_way_out(order: str, only: bool, found: Sequence[tuple[str, bool]]) -> bool:
+def _on_the_way_out(order: str, who: str, found: Sequence[tuple[str, str]]) -> bool:
     """Whether it says no more than how to leave: whoever shuts the windows and leaves does not stay in."""
-    return order in _IMPLIED and any((away, only) in found for away in ("leave", "go_to_place"))
+    return order in _IMPLIED and any((away, who) in found for away in ("leave", "go_to_place"))
 
 
 def _clauses(sentence: str, patterns: _Patterns) -> Iterator[str]:
@@ -143,7 +151,8 @@ def _orders(clause: str, patterns: _Patterns) -> Iterator[tuple[int, str]]:
 
 def _meant(name: str, before: str, here: str, after: str, patterns: _Patterns) -> str:
     """What the words around an order make of it; empty where it is none."""
-    if patterns.mentioned.search(before) or patterns.mentioned_after.match(after):
+    moves = name in MOVING or name in _IMPLIED
+    if moves and (patterns.mentioned.search(before) or patterns.mentioned_after.match(after)):
         return ""
     if patterns.needless.search(before):
         return "none" if name in MOVING else ""
@@ -163,11 +172,11 @@ def contradiction(ours: Told, theirs: Told) -> tuple[str, str] | None:
     """An instruction of ours and the one of theirs that it contradicts; None where whoever follows one follows the other.
 
     What one tells everybody must not be the opposite of what the other tells anybody, unless the other tells some that too and
-    ours tells the rest the rest.
+    ours tells the rest the rest. What people may be told later is the opposite of nothing they are told now.
     """
     for one, other, turned in ((ours, theirs, False), (theirs, ours, True)):
         for order in sorted(one.everybody):
-            for against in sorted(other.anybody):
+            for against in sorted(other.anybody - other.later):
                 if apart(order, against) and not one.anybody & _alike(against):
                     return (against, order) if turned else (order, against)
     return None

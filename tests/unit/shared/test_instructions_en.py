@@ -69,7 +69,7 @@ SENTENCES = [
     ("en", "Boil all water before drinking, cooking or brushing teeth.", ""),
     ("en", "You don't need to boil your water.", ""),
     ("en", "Your water is safe to drink. There is no need to boil it.", ""),
-    ("en", "Evacuate the low-lying areas. Those in high-rise buildings should remain in place.", "leave stay_in?"),
+    ("en", "Evacuate the low-lying areas. Those in high-rise buildings should remain in place.", "leave? stay_in?"),
     ("en", "Do not evacuate unless instructed by officials. Shelter in place.", "stay_in"),
     ("en", "Evacuation may be required at short notice. Pack a bag.", ""),
     ("en", "Have a plan in case you need to evacuate.", ""),
