@@ -30,6 +30,7 @@ INSTRUCTIONS = (
 
 FILE = "instructions.yaml"
 MOVING = frozenset(("leave", "go_to_place", "go_up", "stay_in"))  # where people are to be
+_FORBIDDEN = frozenset(("avoid", "boil"))  # what is not to be done, or not as usual: whoever does not read it is harmed
 _APART = {
     frozenset(both)
     for both in (("leave", "stay_in"), ("leave", "go_up"), ("go_to_place", "stay_in"), ("go_to_place", "go_up"))
@@ -183,10 +184,14 @@ def contradiction(ours: Told, theirs: Told) -> tuple[str, str] | None:
 
 
 def dropped(ours: Told, theirs: Told) -> str:
-    """Where people are to be by theirs, which ours does not say; empty where nothing is missing."""
+    """Where people are to be by theirs, which ours does not say; where theirs sends nobody anywhere, what they are to keep from
+    or to boil. Empty where nothing is missing."""
     for order in sorted(theirs.anybody & MOVING):
         if not ours.anybody & _alike(order):
             return order
+    forbidden = theirs.anybody & _FORBIDDEN
+    if forbidden and not theirs.anybody & MOVING and not ours.anybody & (forbidden | MOVING):
+        return min(forbidden)
     return ""
 
 

@@ -48,6 +48,12 @@ EVERYBODY = [
     ("zh-TW", "立即撤離。", {"leave"}),
     ("zh-CN", "不用转移。", {"none"}),
     ("en", "Get out of the water.", {"avoid"}),
+    ("en", "Use bottled water only.", {"avoid"}),
+    ("en", "Use cooled boiled water.", {"boil"}),
+    ("en", "Roofs may be peeled or blown off.", set()),
+    ("en", "Be well away from the sea wall.", {"avoid"}),
+    ("zh-CN", "请饮用瓶装水。", {"avoid"}),
+    ("zh-CN", "不喝生水。", {"boil"}),
     ("zh-HK", "請離開岸邊。", {"avoid"}),
     ("en", "There is no need to boil it.", set()),
     ("en", "Stay in, unless told to leave.", {"stay_in"}),
@@ -110,11 +116,15 @@ LEFT_OUT = [
     ),
     ("en", "Move inland to higher ground.", "The warning continues in effect."),
     ("zh", "马上转移。", "备好药。手机充满电。"),
+    ("en", "Do not drink the tap water. Use bottled water.", "Fill water now."),
+    ("en", "Do not use the water.", "Boil tap water before you drink."),
+    ("zh", "請遠離河床。", "备好药。手机充满电。"),
+    ("zh", "不要喝自来水,饮用瓶装水。", "水烧开再喝。"),
 ]
 
 
 @pytest.mark.parametrize(("language", "theirs", "ours"), LEFT_OUT)
-def test_where_people_are_to_be_is_not_left_out(language: str, theirs: str, ours: str) -> None:
+def test_where_people_are_to_be_and_what_harms_them_is_not_left_out(language: str, theirs: str, ours: str) -> None:
     mine, own = told_in(ours, language), told_in(theirs, language)
     assert mine is not None
     assert own is not None
