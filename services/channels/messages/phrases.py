@@ -23,7 +23,7 @@ class Lines:
     number: str
     whole: str  # {source} {tier} {hazard} {place} {action} {time} {number} {menu}, in the order of every message
     menus: dict[str, dict[Tier, str]]  # instruction > what can be answered; `other` for what is not named
-    house: dict[str, str]  # menu_ and keys_, for whoever is on duty in a house of many; leave, or stay
+    house: dict[str, str]  # menu_ and keys_, for whoever is on duty in a house of many; leave, stay, up, other
     longer: str  # instead of a sentence that no message holds
     places_more: str  # {some} of a long list, {rest} more of {all}
     keys: dict[str, str]  # the same for a telephone's keys

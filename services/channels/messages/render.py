@@ -46,6 +46,7 @@ _CARDS = ("large_print", "large_print_card")
 _USUAL = {"evacuate": "leave", "shelter_in": "stay_in", "check_on": "check_on"}  # respond of a hazard > instruction
 _TO_LEAVE = ("leave_early", "ask_transport", "moved_of_headcount")  # extras for people who are asked to leave
 TO_GO = ("leave", "go_to_place")
+_HOUSE = {**dict.fromkeys(TO_GO, "leave"), "stay_in": "stay", "go_up": "up"}  # instruction > line for a house of many
 _PLACE, _NAME, _HAZARD = 60, 100, 80  # characters
 SPOKEN = 900  # characters of what to do: a minute of listening, said twice
 SUBJECT = 150
@@ -207,7 +208,7 @@ def _house(facts: MessageFacts, frame: Frame, instruction: str, language: str) -
     """How a house of many answers: for all in it, by what people are asked to do; as anybody does in a language not ours."""
     if facts.tier < Tier.ORANGE or base_of(language) not in LANGUAGES:
         return {"keys": of_instruction(frame.keys, instruction)}
-    own, what = lines_for(language).house, "leave" if instruction in TO_GO else "stay"
+    own, what = lines_for(language).house, _HOUSE.get(instruction, "other")
     return {"menu": own[f"menu_{what}"], "keys": own[f"keys_{what}"]}
 
 

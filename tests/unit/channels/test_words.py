@@ -361,9 +361,11 @@ def test_where_nobody_goes_out_whoever_is_asked_to_help_is_told_so(told: str, en
         assert english in said
         assert "visit, as they can use" not in said
         assert "Begin now" not in said
+        assert "nobody goes out" not in said, "they may be told to leave themselves"
         assert chinese in render(made, "zh").text
     helper = facts(addressee="supporter", form="helper_phone", about="Mr W")
     assert "Phone, do not go there" in render(helper, "en").text
+    assert "nobody may go out" not in render(helper, "en").text, "a wave comes, and she is to run"
     assert "不要前往" in render(helper, "zh").text
 
 
@@ -377,6 +379,9 @@ def test_where_nobody_goes_out_whoever_is_asked_to_help_is_told_so(told: str, en
             "正在转移",
         ),
         ("stay_in", "Press 1 when all are inside", "1 all inside, doors shut, 2 need help", "已全部进屋"),
+        ("go_up", "Press 1 when all are upstairs", "1 all upstairs, 2 need help", "已全部上楼"),
+        ("", "Press 1 if you can do this for all", "1 we can do it for all here, 2 need help", "所有人都能照做"),
+        ("boil", "Press 1 if you can do this for all", "1 we can do it for all here, 2 need help", "所有人都能照做"),
     ],
 )
 def test_a_house_of_many_answers_for_all_in_it(told: str, keys: str, menu: str, chinese: str) -> None:
