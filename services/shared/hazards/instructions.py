@@ -47,8 +47,8 @@ NAMES = {
 class Told:
     """What a text tells `everybody` to do, and what it tells `some` (who are in danger, slow, told so later).
 
-    `later` are those of some that nobody follows before they are told so again. `first` is the order on where to be that stands
-    first in the text, empty where there is none.
+    `later` are those of some that nobody follows before they are told so again. `first` is the order on where to be now that
+    stands first in the text, empty where there is none.
     """
 
     everybody: frozenset[str] = frozenset()
@@ -59,6 +59,11 @@ class Told:
     @property
     def anybody(self) -> frozenset[str]:
         return self.everybody | self.some
+
+    @property
+    def where(self) -> frozenset[str]:
+        """Where people are to be now; where it tells nobody that, where they may be told to be later."""
+        return (self.anybody - self.later) & MOVING or self.anybody & MOVING
 
 
 @dataclass(frozen=True)
@@ -125,7 +130,7 @@ def told_in(text: str, language: str) -> Told | None:
     everybody, some, later = (
         frozenset(order for order, told in orders if told == who) for who in ("everybody", "some", "later")
     )
-    first = next((order for order, _ in orders if order in MOVING), "")
+    first = next((order for order, who in orders if order in MOVING and who != "later"), "")
     return Told(everybody, (some | later) - everybody, first, later - some - everybody)
 
 
@@ -186,7 +191,7 @@ def contradiction(ours: Told, theirs: Told) -> tuple[str, str] | None:
 def dropped(ours: Told, theirs: Told) -> str:
     """Where people are to be by theirs, which ours does not say; where theirs sends nobody anywhere, what they are to keep from
     or to boil. Empty where nothing is missing."""
-    for order in sorted(theirs.anybody & MOVING):
+    for order in sorted(theirs.where):
         if not ours.anybody & _alike(order):
             return order
     forbidden = theirs.anybody & _FORBIDDEN
@@ -219,7 +224,7 @@ def instruction_of(asked: str, told: Told | None) -> str:
         return "boil"
     if not named or told is None:
         return named
-    moving = told.anybody & MOVING
+    moving = (told.anybody - told.later) & MOVING
     if not moving:
         return "boil" if named in ("avoid", "monitor") and "boil" in told.anybody else named
     if any(apart(one, other) for one in moving for other in moving):
@@ -258,10 +263,11 @@ def of_texts(asked: str, actions: Mapping[str, str]) -> tuple[str, Contradiction
         for other in tags[n + 1 :]:
             if orders := contradiction(told[one], told[other]):
                 return "", Contradiction((one, other), orders)
-    moving = [one for one in told.values() if one.anybody & MOVING]
+    now = frozenset[str]().union(*(one.anybody - one.later for one in told.values()))
     every = Told(
         frozenset().union(*(one.everybody for one in told.values())),
         frozenset().union(*(one.anybody for one in told.values())),
         next((one.first for one in told.values() if one.first), ""),
+        frozenset[str]().union(*(one.later for one in told.values())) - now,
     )
-    return instruction_of(asked, every if moving or told else None), None
+    return instruction_of(asked, every if told else None), None

@@ -189,6 +189,10 @@ def test_what_people_may_be_told_later_is_the_opposite_of_nothing() -> None:
     assert later is not None
     assert {"leave"} <= later.later, later
     assert contradiction(stay, later) is None
+    both = told_in("Stay in. If told to, leave.", "en")
+    assert both is not None
+    assert dropped(stay, both) == "", "a short text need not say it"
+    assert dropped(Told(frozenset({"prepare"})), later) == "leave", "one that says nothing else of where to be does"
     now = told_in("People near the river leave now.", "en")
     assert now is not None
     assert contradiction(stay, now) == ("stay_in", "leave")
@@ -203,6 +207,8 @@ def test_what_people_may_be_told_later_is_the_opposite_of_nothing() -> None:
         ("execute", "Boil tap water.", "boil"), ("execute", "Leave now.", ""), ("", "Leave now.", ""),
         ("monitor", "Keep away from the river.", "monitor"), ("prepare", "Leave now.", ""),
         ("evacuate", "Leave now. Others stay in.", "leave"), ("as_told", "Leave now.", ""),
+        ("shelter_in", "If told to, leave. Until then stay in.", "stay_in"),
+        ("prepare", "Pack medicine. If told to, leave.", "prepare"),
     ],
 )  # fmt: skip
 def test_the_one_instruction_of_an_alert(asked: str, text: str, found: str) -> None:
