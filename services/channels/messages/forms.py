@@ -119,6 +119,8 @@ def against(parts: Mapping[str, Any], texts: Sequence[FormText]) -> list[Against
         if one.channel in _TO_OTHERS or told is None or one.language not in own:
             continue
         if orders := contradiction(told, own[one.language]):
+            if one.channel in _NO_ROOM and orders[0] in own[one.language].everybody:
+                continue  # what everybody is told, without what those do who cannot
             found.append(Against(f"{one.language} {one.channel}", orders[0], one.language, orders[1]))
         elif one.channel not in _NO_ROOM and (left_out := dropped(told, own[one.language])):
             found.append(Against(f"{one.language} {one.channel}", "", one.language, left_out))

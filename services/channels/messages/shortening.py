@@ -49,8 +49,8 @@ def spoken(said: str, language: str, room: int) -> list[str]:
 
 def _must(told: Told) -> frozenset[str]:
     """What no form may leave out: where people are to be, else the first thing they are to do."""
-    if moving := told.anybody & MOVING:
-        return moving
+    if told.where:
+        return told.where
     return frozenset([one for one in INSTRUCTIONS if one in _ORDERS and one in told.anybody][:1])
 
 

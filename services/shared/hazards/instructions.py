@@ -30,10 +30,12 @@ INSTRUCTIONS = (
 
 FILE = "instructions.yaml"
 MOVING = frozenset(("leave", "go_to_place", "go_up", "stay_in"))  # where people are to be
+_FORBIDDEN = frozenset(("avoid", "boil"))  # what is not to be done, or not as usual: whoever does not read it is harmed
 _APART = {
     frozenset(both)
     for both in (("leave", "stay_in"), ("leave", "go_up"), ("go_to_place", "stay_in"), ("go_to_place", "go_up"))
 }
+_IMPLIED = {"shut": "stay_in"}  # an order of `instructions.yaml` > what it says of where to be, where nothing else does
 NAMES = {
     "leave": mark("leave"), "go_to_place": mark("go to a place"), "go_up": mark("go up"), "stay_in": mark("stay in"),
     "avoid": mark("keep away"), "boil": mark("boil water"), "check_on": mark("look after each other"),
@@ -45,23 +47,36 @@ NAMES = {
 class Told:
     """What a text tells `everybody` to do, and what it tells `some` (who are in danger, slow, told so later).
 
-    `first` is the order on where to be that stands first in it, empty where there is none.
+    `later` are those of some that nobody follows before they are told so again. `first` is the order on where to be now that
+    stands first in the text, empty where there is none.
     """
 
     everybody: frozenset[str] = frozenset()
     some: frozenset[str] = frozenset()
     first: str = ""
+    later: frozenset[str] = frozenset()
 
     @property
     def anybody(self) -> frozenset[str]:
         return self.everybody | self.some
 
+    @property
+    def where(self) -> frozenset[str]:
+        """Where people are to be now; where it tells nobody that, where they may be told to be later."""
+        return (self.anybody - self.later) & MOVING or self.anybody & MOVING
+
 
 @dataclass(frozen=True)
 class _Patterns:
     some: re.Pattern[str]
+    later: re.Pattern[str]  # beside an order that holds once people are told so
+    excepted: re.Pattern[str]  # a part of a sentence that only says when its order does not hold
     ready: re.Pattern[str]  # before an order that may come later
     denied: re.Pattern[str]  # before an order that is forbidden
+    urged: re.Pattern[str]  # before an order that is made stronger by a negation: "do not wait to"
+    manner: re.Pattern[str]  # after a forbidden order of which only the way is forbidden: "by car"
+    mentioned: re.Pattern[str]  # before what is no order: "before you"
+    mentioned_after: re.Pattern[str]
     needless: re.Pattern[str]  # before an order nobody needs to follow
     ends: re.Pattern[str]  # a clause
     orders: Mapping[str, re.Pattern[str]]
@@ -78,11 +93,15 @@ def _of(data: Mapping[str, Any]) -> _Patterns:
         return re.compile("|".join(words) if words else r"(?!)", re.IGNORECASE)
 
     def before(words: Sequence[str]) -> re.Pattern[str]:
-        return re.compile(rf"(?:{'|'.join(words)})\W*(?:\w+\W+){{0,2}}$" if words else r"(?!)", re.IGNORECASE)
+        gap = rf"(?:(?!{'|'.join(data['joins'])})\w+\W+){{0,2}}"  # what is joined to a denial is not denied by it
+        return re.compile(rf"(?:{'|'.join(words)})\W*{gap}$" if words else r"(?!)", re.IGNORECASE)
 
     return _Patterns(
-        one(data["some"]), before(data["ready"]), before(data["denied"]), before(data["needless"]), one(data["ends"]),
-        {name: one(words) for name, words in data["orders"].items()}, data["denied_is"],
+        some=one(data["some"]), later=one(data["later"]), excepted=one(data["excepted"]), ready=before(data["ready"]),
+        denied=before(data["denied"]), urged=before(data["urged"]), manner=one(data["manner"]),
+        mentioned=re.compile(rf"(?:{'|'.join(data['mentioned'])})\W*$", re.IGNORECASE),
+        mentioned_after=one(data["mentioned_after"]), needless=before(data["needless"]), ends=one(data["ends"]),
+        orders={name: one(words) for name, words in data["orders"].items()}, denied_is=data["denied_is"],
     )  # fmt: skip
 
 
@@ -96,19 +115,28 @@ def told_in(text: str, language: str) -> Told | None:
     patterns = _patterns(i18n.FOLDER).get(base_of(language))
     if patterns is None:
         return None
-    everybody: set[str] = set()
-    some: set[str] = set()
-    moving = ""
+    found: list[tuple[str, str]] = []  # an order, and who is told it
     asked_before = False
     for sentence in sentences(text):
-        conditional = asked_before  # "Slow? Go now": the order is for whoever says yes
+        who = "some" if asked_before else "everybody"  # "Slow? Go now": the order is for whoever says yes
         asked_before = sentence.rstrip()[-1:] in ("?", "？")
-        for clause in _clauses(sentence, patterns):
-            conditional = conditional or patterns.some.search(clause) is not None
-            for _, order in sorted(_orders(clause, patterns)):
-                (some if conditional else everybody).add(order)
-                moving = moving or (order if order in MOVING else "")
-    return Told(frozenset(everybody), frozenset(some - everybody), moving)
+        for clause in _clauses(patterns.excepted.sub("", sentence), patterns):
+            if patterns.later.search(clause):
+                who = "later"
+            elif who == "everybody" and patterns.some.search(clause):
+                who = "some"
+            found += [(order, who) for _, order in sorted(_orders(clause, patterns))]
+    orders = [(_IMPLIED.get(order, order), who) for order, who in found if not _on_the_way_out(order, who, found)]
+    everybody, some, later = (
+        frozenset(order for order, told in orders if told == who) for who in ("everybody", "some", "later")
+    )
+    first = next((order for order, who in orders if order in MOVING and who != "later"), "")
+    return Told(everybody, (some | later) - everybody, first, later - some - everybody)
+
+
+def _on_the_way_out(order: str, who: str, found: Sequence[tuple[str, str]]) -> bool:
+    """Whether it says no more than how to leave: whoever shuts the windows and leaves does not stay in."""
+    return order in _IMPLIED and any((away, who) in found for away in ("leave", "go_to_place"))
 
 
 def _clauses(sentence: str, patterns: _Patterns) -> Iterator[str]:
@@ -123,16 +151,22 @@ def _orders(clause: str, patterns: _Patterns) -> Iterator[tuple[int, str]]:
     """Where each begins, and what it is."""
     for name, words in patterns.orders.items():
         for found in words.finditer(clause):
-            before = clause[: found.start()]
-            if patterns.needless.search(before):
-                yield found.start(), "none"
-            elif patterns.denied.search(before):
-                if name in patterns.denied_is:
-                    yield found.start(), patterns.denied_is[name]
-            elif patterns.ready.search(before):
-                yield found.start(), "prepare"
-            elif name in NAMES:
-                yield found.start(), name
+            if meant := _meant(name, clause[: found.start()], clause[found.start() :], clause[found.end() :], patterns):
+                yield found.start(), meant
+
+
+def _meant(name: str, before: str, here: str, after: str, patterns: _Patterns) -> str:
+    """What the words around an order make of it; empty where it is none."""
+    moves = name in MOVING or name in _IMPLIED
+    if moves and (patterns.mentioned.search(before) or patterns.mentioned_after.match(after)):
+        return ""
+    if patterns.needless.search(before):
+        return "none" if name in MOVING else ""
+    if patterns.denied.search(before) and not patterns.urged.search(before):
+        return "" if patterns.manner.search(here) else patterns.denied_is.get(name, "")
+    if patterns.ready.search(before):
+        return "prepare"
+    return name if name in NAMES or name in _IMPLIED else ""
 
 
 def apart(one: str, other: str) -> bool:
@@ -144,21 +178,25 @@ def contradiction(ours: Told, theirs: Told) -> tuple[str, str] | None:
     """An instruction of ours and the one of theirs that it contradicts; None where whoever follows one follows the other.
 
     What one tells everybody must not be the opposite of what the other tells anybody, unless the other tells some that too and
-    ours tells the rest the rest.
+    ours tells the rest the rest. What people may be told later is the opposite of nothing they are told now.
     """
     for one, other, turned in ((ours, theirs, False), (theirs, ours, True)):
         for order in sorted(one.everybody):
-            for against in sorted(other.anybody):
+            for against in sorted(other.anybody - other.later):
                 if apart(order, against) and not one.anybody & _alike(against):
                     return (against, order) if turned else (order, against)
     return None
 
 
 def dropped(ours: Told, theirs: Told) -> str:
-    """Where people are to be by theirs, which ours does not say; empty where nothing is missing."""
-    for order in sorted(theirs.anybody & MOVING):
+    """Where people are to be by theirs, which ours does not say; where theirs sends nobody anywhere, what they are to keep from
+    or to boil. Empty where nothing is missing."""
+    for order in sorted(theirs.where):
         if not ours.anybody & _alike(order):
             return order
+    forbidden = theirs.anybody & _FORBIDDEN
+    if forbidden and not theirs.anybody & MOVING and not ours.anybody & (forbidden | MOVING):
+        return min(forbidden)
     return ""
 
 
@@ -186,7 +224,7 @@ def instruction_of(asked: str, told: Told | None) -> str:
         return "boil"
     if not named or told is None:
         return named
-    moving = told.anybody & MOVING
+    moving = (told.anybody - told.later) & MOVING
     if not moving:
         return "boil" if named in ("avoid", "monitor") and "boil" in told.anybody else named
     if any(apart(one, other) for one in moving for other in moving):
@@ -225,10 +263,11 @@ def of_texts(asked: str, actions: Mapping[str, str]) -> tuple[str, Contradiction
         for other in tags[n + 1 :]:
             if orders := contradiction(told[one], told[other]):
                 return "", Contradiction((one, other), orders)
-    moving = [one for one in told.values() if one.anybody & MOVING]
+    now = frozenset[str]().union(*(one.anybody - one.later for one in told.values()))
     every = Told(
         frozenset().union(*(one.everybody for one in told.values())),
         frozenset().union(*(one.anybody for one in told.values())),
         next((one.first for one in told.values() if one.first), ""),
+        frozenset[str]().union(*(one.later for one in told.values())) - now,
     )
-    return instruction_of(asked, every if moving or told else None), None
+    return instruction_of(asked, every if told else None), None

@@ -54,11 +54,16 @@ ROWS = [  # what was once said the other way round: the alert, and what nobody m
     ("Gas leak", "Evacuate", "Leave the building now.", "en-US", ("Stay in", "stay in now", "Shut doors", "Reply 1 inside")),
     ("Gas leak", None, "Leave the building now.", "en-US", ("Stay in", "stay in now", "Shut doors")),
     ("台风", "Evacuate", "沿海低洼地、工棚、渔船人员立即转移。", "zh-CN", ("留在屋里", "不要出门", "已进屋")),
-    ("台风", "Shelter", "沿海低洼地、工棚、渔船人员立即转移。", "zh-CN", ("留在屋里", "不要出门", "已进屋", "马上关门窗")),
+    ("台风", "Shelter", "沿海低洼地、工棚、渔船人员立即转移。", "zh-CN", ("留在屋里", "不要出门", "已进屋", "马上进屋")),
     ("Rainstorm", "Shelter", "People in danger areas leave now.", "en-US", ("Stay in", "Do not go out", "Reply 1 inside")),
     ("Thunderstorm", "Shelter", "TAKE COVER IN A SUBSTANTIAL SHELTER.", "en-US", ("Go home now", "Leave sheds")),
     ("水庫放流", "Avoid", "請遠離河床。", "zh-TW", ("備好藥", "充滿電", "現在離開")),
     ("Severe flood warning", None, "River levels are rising.", "en-US", ("Leave now", "Go to high ground", "Red: go now")),
+    ("Flood", "Evacuate", "Leave now. If you cannot leave, go to the top floor.", "en-US", ("Stay in", "Red: go up")),
+    ("Flood", "Evacuate", "Low-lying areas: evacuate. Others: do not go out.", "en-US", ("Red: go now", "Leave now")),
+    ("Water supply", "Avoid", "Do not drink the tap water. Use bottled water.", "en-US", ("Boil", "boil")),
+    ("寒潮", "Shelter", "待在室内。", "zh-CN", ("关门窗",)),  # over a coal fire a shut window kills
+    ("自来水污染", "Avoid", "不要喝自来水,饮用瓶装水。", "zh-CN", ("烧开",)),
     ("Chlorine leak", "Shelter", "Go indoors, close doors and windows.", "en-US", ("Reply 1 leaving", "can go", "Red: go now")),
 ]  # fmt: skip
 

@@ -361,6 +361,7 @@ def test_where_nobody_goes_out_whoever_is_asked_to_help_is_told_so(told: str, en
         assert english in said
         assert "visit, as they can use" not in said
         assert "Begin now" not in said
+        assert "nobody goes out" not in said, "they may be told to leave themselves"
         assert chinese in render(made, "zh").text
     helper = facts(addressee="supporter", form="helper_phone", about="Mr W")
     for language, never in (("en", "nobody may go out"), ("zh", "谁也不")):  # the person may be told to leave

@@ -24,6 +24,7 @@ EVERYBODY = [
     ("en", "Go upstairs now. Do not go outside.", {"go_up", "stay_in"}),
     ("en", "TAKE COVER NOW! Move to a basement or an interior room.", {"stay_in"}),
     ("en", "Stay in. Close doors and windows, turn off fans.", {"stay_in"}),
+    ("en", "Close doors and windows and leave at once.", {"leave"}),
     ("en", "Shelter in place.", {"stay_in"}),
     ("en", "Do not leave your home.", {"stay_in"}),
     ("en", "Keep away from river banks.", {"avoid"}),
@@ -46,6 +47,16 @@ EVERYBODY = [
     ("zh-TW", "請進入室內,關好門窗。", {"stay_in"}),
     ("zh-TW", "立即撤離。", {"leave"}),
     ("zh-CN", "不用转移。", {"none"}),
+    ("en", "Get out of the water.", {"avoid"}),
+    ("en", "Use bottled water only.", {"avoid"}),
+    ("en", "Use cooled boiled water.", {"boil"}),
+    ("en", "Roofs may be peeled or blown off.", set()),
+    ("en", "Be well away from the sea wall.", {"avoid"}),
+    ("zh-CN", "请饮用瓶装水。", {"avoid"}),
+    ("zh-CN", "不喝生水。", {"boil"}),
+    ("zh-HK", "請離開岸邊。", {"avoid"}),
+    ("en", "There is no need to boil it.", set()),
+    ("en", "Stay in, unless told to leave.", {"stay_in"}),
 ]
 
 
@@ -105,11 +116,15 @@ LEFT_OUT = [
     ),
     ("en", "Move inland to higher ground.", "The warning continues in effect."),
     ("zh", "马上转移。", "备好药。手机充满电。"),
+    ("en", "Do not drink the tap water. Use bottled water.", "Fill water now."),
+    ("en", "Do not use the water.", "Boil tap water before you drink."),
+    ("zh", "請遠離河床。", "备好药。手机充满电。"),
+    ("zh", "不要喝自来水,饮用瓶装水。", "水烧开再喝。"),
 ]
 
 
 @pytest.mark.parametrize(("language", "theirs", "ours"), LEFT_OUT)
-def test_where_people_are_to_be_is_not_left_out(language: str, theirs: str, ours: str) -> None:
+def test_where_people_are_to_be_and_what_harms_them_is_not_left_out(language: str, theirs: str, ours: str) -> None:
     mine, own = told_in(ours, language), told_in(theirs, language)
     assert mine is not None
     assert own is not None
@@ -132,6 +147,57 @@ def test_the_same_said_more_closely_contradicts_nothing() -> None:
     )
 
 
+AGREE = [  # the same warning in two languages, as county offices write them
+    ("Stay at home unless told to leave.", "非必要不外出,接到转移通知后立即转移。"),
+    ("Stay indoors. If you are told to evacuate, leave at once.", "留在家中,不要外出。"),
+    ("Leave your home and move to the side of the slope. Do not go down the gully.", "现在离家,往滑坡两侧高处走。"),
+    ("Leave your home and go to the nearest shelter.", "请尽快离开家到最近的避难场所。"),
+    ("Evacuate now. Before you leave, turn off gas.", "立即撤离。撤离前关闭燃气。"),
+    ("Do not wait to leave. Walk to Nanling School.", "不要等通知,立即步行前往南岭学校。"),
+    ("Evacuate now. Close doors and windows and leave.", "关好门窗后立即撤离。"),
+    ("It is too late to leave. Shelter in a solid building.", "已来不及撤离,躲进坚固的房屋。"),
+    ("Do not stay in damaged buildings. Go to open ground.", "不要留在受损房屋内,到空旷处去。"),
+    ("Low-lying areas: evacuate. All others: do not leave your home.", "低洼地区居民撤离。其余居民不要出门。"),
+    ("Leave your home. Do not leave by car.", "必须离开家。不要开车。"),
+    ("Boil water before drinking.", "水煮沸后再喝。"),
+    (
+        "Get off the beach and go to high ground. Do not return until told it is safe.",
+        "离开海滩到高处。未经通知不要返回。",
+    ),
+    ("Take shelter in a storm shelter.", "有关部门提醒:就地躲避。"),
+    ("Go to a storm shelter.", "就近到安全场所躲避。"),
+]
+
+
+@pytest.mark.parametrize(("english", "chinese"), AGREE)
+def test_languages_that_agree_are_not_refused(english: str, chinese: str) -> None:
+    """And each is read as telling people one thing: neither contradicts itself."""
+    told = [told_in(english, "en"), told_in(chinese, "zh-CN")]
+    assert told[0] is not None
+    assert told[1] is not None
+    assert told[0].anybody, told
+    assert told[1].anybody, told
+    assert contradiction(told[0], told[1]) is None, told
+    for one in told:
+        assert one is not None
+        assert not ({"stay_in", "go_up"} & one.everybody and {"leave", "go_to_place"} & one.everybody), one
+
+
+def test_what_people_may_be_told_later_is_the_opposite_of_nothing() -> None:
+    stay, later = told_in("Stay in.", "en"), told_in("If told to leave, leave.", "en")
+    assert stay is not None
+    assert later is not None
+    assert {"leave"} <= later.later, later
+    assert contradiction(stay, later) is None
+    both = told_in("Stay in. If told to, leave.", "en")
+    assert both is not None
+    assert dropped(stay, both) == "", "a short text need not say it"
+    assert dropped(Told(frozenset({"prepare"})), later) == "leave", "one that says nothing else of where to be does"
+    now = told_in("People near the river leave now.", "en")
+    assert now is not None
+    assert contradiction(stay, now) == ("stay_in", "leave")
+
+
 @pytest.mark.parametrize(
     ("asked", "text", "found"),
     [
@@ -141,6 +207,8 @@ def test_the_same_said_more_closely_contradicts_nothing() -> None:
         ("execute", "Boil tap water.", "boil"), ("execute", "Leave now.", ""), ("", "Leave now.", ""),
         ("monitor", "Keep away from the river.", "monitor"), ("prepare", "Leave now.", ""),
         ("evacuate", "Leave now. Others stay in.", "leave"), ("as_told", "Leave now.", ""),
+        ("shelter_in", "If told to, leave. Until then stay in.", "stay_in"),
+        ("prepare", "Pack medicine. If told to, leave.", "prepare"),
     ],
 )  # fmt: skip
 def test_the_one_instruction_of_an_alert(asked: str, text: str, found: str) -> None:
