@@ -29,6 +29,7 @@ INSTRUCTIONS = (
 """What people can be told to do, the most urgent first."""
 
 FILE = "instructions.yaml"
+NEAR = 200  # characters around an order that decide whether it is one: a clause without a stop may be anybody's
 MOVING = frozenset(("leave", "go_to_place", "go_up", "stay_in"))  # where people are to be
 _FORBIDDEN = frozenset(("avoid", "boil"))  # what is not to be done, or not as usual: whoever does not read it is harmed
 _APART = {
@@ -151,7 +152,13 @@ def _orders(clause: str, patterns: _Patterns) -> Iterator[tuple[int, str]]:
     """Where each begins, and what it is."""
     for name, words in patterns.orders.items():
         for found in words.finditer(clause):
-            if meant := _meant(name, clause[: found.start()], clause[found.start() :], clause[found.end() :], patterns):
+            start, end = found.span()
+            before, rest, after = (
+                clause[max(0, start - NEAR) : start],
+                clause[start : start + NEAR],
+                clause[end : end + NEAR],
+            )
+            if meant := _meant(name, before, rest, after, patterns):
                 yield found.start(), meant
 
 

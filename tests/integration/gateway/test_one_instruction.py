@@ -61,7 +61,7 @@ ROWS = [  # what was once said the other way round: the alert, and what nobody m
     ("Severe flood warning", None, "River levels are rising.", "en-US", ("Leave now", "Go to high ground", "Red: go now")),
     ("Flood", "Evacuate", "Leave now. If you cannot leave, go to the top floor.", "en-US", ("Stay in", "Red: go up")),
     ("Flood", "Evacuate", "Low-lying areas: evacuate. Others: do not go out.", "en-US", ("Red: go now", "Leave now")),
-    ("Water supply", "Avoid", "Do not drink the tap water. Use bottled water.", "en-US", ("Boil the", "Boil water", "Boil it", "boil")),
+    ("Water supply", "Avoid", "Do not drink the tap water. Use bottled water.", "en-US", ("Boil the", "Boil water", "boil")),
     ("寒潮", "Shelter", "待在室内。", "zh-CN", ("关门窗",)),  # over a coal fire a shut window kills
     ("自来水污染", "Avoid", "不要喝自来水,饮用瓶装水。", "zh-CN", ("烧开",)),
     ("Chlorine leak", "Shelter", "Go indoors, close doors and windows.", "en-US", ("Reply 1 leaving", "can go", "Red: go now")),
