@@ -233,14 +233,18 @@ class Preparer:
         )
         return render(facts, row.language if language is None else language)
 
-    def aloud(self, warning: WarningText, language: str) -> str:
+    def aloud(self, warning_id: str, warning: WarningText, language: str) -> str:
         """What a call to a resident says of a warning, in a language it brings."""
+        key = ("aloud", warning_id, language)
+        if (found := self._rendered_once.get(key)) is not None:  # thousands open their page in the same minute
+            return found.spoken
         tier = Tier(warning.tier) if warning.tier else Tier.BLUE
         facts = MessageFacts(
             kind=DeliveryKind.WARNING, addressee="person", form="plain", tier=tier, parts=warning.parts, number=warning.number,
             ref="", hotline=self._hotline, links=False, drill=self._drill,
         )  # fmt: skip
-        return render(facts, language).spoken
+        self._rendered_once[key] = made = render(facts, language)
+        return made.spoken
 
     @staticmethod
     def _has_link(row: Delivery) -> bool:

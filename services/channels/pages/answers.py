@@ -136,7 +136,7 @@ class AnswerPages:
 
     def _words(self, row: store.WithWarning, text: WarningText, language: str) -> SpokenWords:
         return SpokenWords(
-            row.warning_id, language, self._preparer.aloud(text, language), str(text.parts.get("set", "")),
+            row.warning_id, language, self._preparer.aloud(row.warning_id, text, language), str(text.parts.get("set", "")),
             word_of(text.tier, text.ending), says_what_is_asked(text.parts) and self._platform.settings.plane == "live",
         )  # fmt: skip
 
