@@ -19,7 +19,6 @@ async def test_it_is_on_every_page_in_the_figures_and_on_the_duty_officers_phone
 ) -> None:
     """And when it takes messages again, it is over and everybody is sent to."""
     async with rehearsal(town, tmp_path, rate=20.0) as run:
-        run.ground.change("UPDATE registry_worker SET skills = ?", '["duty_officer"]')
         run.world.sandbox.behaviour.change({"rates": {mode: 1.0}})
         warning_id, begun = await run.warn(), wall()
         await run.until(lambda: bool(run.rows("SELECT 1 FROM alarm")), seconds=TOLD_WITHIN_S)

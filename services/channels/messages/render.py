@@ -252,11 +252,14 @@ def _hazard(part: Mapping[str, str]) -> str:
 
 
 def says_what_is_asked(parts: Parts) -> bool:
-    """Whether the alert itself tells people what is done about its hazard: a recording of that may be played."""
+    """Whether the alert itself tells people what is done about its hazard: a recording of that may be played.
+
+    Of a hazard for which one thing is not done by all (a rainstorm: some leave, others stay in) no recording is: it is named by
+    hazard and tier alone, and may give the other order.
+    """
     hazard = known().get(str(parts.get("set", "")))
-    asked = parts.get("instruction", "")
-    usual = _USUAL.get(hazard.rule.respond, "") if hazard is not None else ""
-    return bool(asked) and (hazard is None or usual in ("", asked))
+    usual = _USUAL.get(hazard.rule.respond) if hazard is not None else None
+    return usual is not None and usual == parts.get("instruction", "")
 
 
 def _in_lines(facts: MessageFacts, part: Mapping[str, str], frame: Frame, said: str, menu: str, form: str) -> str:

@@ -21,9 +21,11 @@ from services.channels.pages.sign_videos import SignVideos
 from services.channels.replies.matching import by_of
 from services.shared.bus.outbox import new_id
 from services.shared.errors import NotFound, Refused
+from services.shared.hazards.instructions import shown_at
 from services.shared.i18n import best, mark, speak, t
 from services.shared.ledger.evidence import Answer, Evidence
 from services.shared.service import Platform
+from services.shared.tiers import Tier
 from services.shared.web.edge import chosen_language
 from services.shared.web.html import page
 
@@ -115,8 +117,9 @@ class AnswerPages:
             row=row,
             part=part,
             instruction=instruction,
+            drawn=shown_at(Tier(row.warning_tier), instruction),
             hazard=str(text.parts.get("set", "")),
-            clips=self._sign_videos.of(str(text.parts.get("set", "")), instruction),
+            clips=self._sign_videos.of(str(text.parts.get("set", "")), shown_at(Tier(row.warning_tier), instruction)),
             may_hear=not headline and self._aloud.may(self._words(row, text, said_in)),
             said_in=said_in,
             chosen=chosen,
@@ -141,8 +144,12 @@ class AnswerPages:
         )  # fmt: skip
 
     async def aloud(self, request: web.Request) -> web.Response:
-        """The warning as sound, in the language of the page it stands on."""
+        """The warning as sound, in the language of the page it stands on; nothing of what holds no longer."""
         row = await self._delivery_of(request)
+        async with self._platform.database.read() as db:
+            later = await store.later_in_chain(db, row.chain_id)
+        if self._over(row, later)[0]:
+            raise NotFound("this warning holds no longer: open its page again", field="link")
         text = await self._preparer.warning(row.warning_id)
         wanted = f"{request.query.get('lang', '')[:20]};{row.language}"
         language = choose_language(wanted, list(text.parts["languages"]), of_place(text.parts))

@@ -24,6 +24,7 @@ from services.shared.audit import trail
 from services.shared.bus.outbox import new_id
 from services.shared.crypto.sealing import Dossier
 from services.shared.errors import Conflict, NotFound, Refused
+from services.shared.hazards.instructions import shown_at
 from services.shared.i18n import language, mark, t
 from services.shared.labels import ANSWERS as ANSWER_WORDS
 from services.shared.labels import say
@@ -32,6 +33,7 @@ from services.shared.ledger.params import Visit
 from services.shared.ledger.states import SendState
 from services.shared.ledger.tables import DOOR_DRIVER, Delivery
 from services.shared.service import Platform
+from services.shared.tiers import Tier
 from services.shared.web.cookies import LIST_COOKIE, cookie_of, lay_cookie
 from services.shared.web.html import page
 
@@ -180,7 +182,7 @@ class OfficerLists:
             over=over,
             waits=waits,
             hazard=str(text.parts.get("set", "")),
-            instruction=str(text.parts.get("instruction", "")),
+            drawn=shown_at(Tier(warning.tier), str(text.parts.get("instruction", ""))),
             card={tag: text.parts[tag]["action"] or text.parts[tag]["hazard"] for tag in text.parts["languages"]},
             phrases_of=phrases_of,
             phrase_keys=PHRASES,

@@ -36,7 +36,7 @@ from services.gateway.store import StoredSense
 from services.shared.bus.outbox import id_of
 from services.shared.errors import Refused
 from services.shared.hazards import RESPONSES, known
-from services.shared.hazards.instructions import NAMES, Contradiction, against_asked, of_texts, told_in
+from services.shared.hazards.instructions import NAMES, against_asked, of_texts, told_in
 from services.shared.i18n import english
 from services.shared.input.polygon_limits import tangled_shape
 from services.shared.text.invisible_signs import plain_signs
@@ -98,16 +98,16 @@ class Incoming:
     contacts: tuple[str, ...] = ()
 
     @cached_property
-    def told(self) -> tuple[str, Contradiction | None]:
-        """The one instruction its texts give, and the languages that contradict each other."""
-        return of_texts(self.asked, {language: text["action"] for language, text in self.texts.items()})
+    def instruction(self) -> str:
+        """The one thing its texts tell people to do; empty where they do not say one."""
+        return of_texts(self.asked, {language: text["action"] for language, text in self.texts.items()})[0]
 
     @property
     def sense(self) -> StoredSense:
         """What is kept of its meaning, as JSON."""
         return {
             "hazard": self.hazard, "respond": self.respond, "asked": self.asked,
-            "instruction": self.told[0], "apart": self.apart,
+            "instruction": self.instruction, "apart": self.apart,
             "tier_reason": self.tier_reason, "colour": self.colour, "impact": self.impact, "notes": list(self.notes),
             "findings": list(self.findings), "go_to": dict(self.go_to),
             "references": [(r.sender, r.identifier, r.sent.timestamp() if r.sent else None) for r in self.references],

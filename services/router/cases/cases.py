@@ -16,7 +16,7 @@ import sqlalchemy as sa
 import structlog
 from msgspec.structs import replace
 
-from services.router.planning.notices import ASKED_AT_MOST, OnDuty, on_duty
+from services.router.planning.notices import OnDuty, in_the_field, on_duty
 from services.router.planning.plan import TAKEN_BACK, WarningContext
 from services.router.policy.vocabulary import FIRE_SERVICE
 from services.router.store import tables
@@ -276,8 +276,7 @@ async def _tell(
 ) -> None:
     """The duty officer first; from the second time on whoever stands above too, and by call as well.
 
-    Where nobody on shift has the skill, the desk is paged. Only where nobody there can be, some officers in the field are told:
-    a call for help that nobody hears of is worse than a pair that stops to read.
+    Where nobody on shift has the skill, the desk is paged. Only where nobody there can be, some officers in the field are told.
     """
     asked = await on_duty(tx, ctx, Power.HANDLE)
     workers = list(asked.officers)
@@ -286,7 +285,7 @@ async def _tell(
         above = [w for w in ctx.workers if "superior" in w.skills]
         workers += [w for w in above if w.worker_id not in {w.worker_id for w in workers}]
     if not workers and not asked.paged:
-        workers = sorted(ctx.workers, key=lambda w: w.worker_id)[:ASKED_AT_MOST]
+        workers = in_the_field(ctx)
     made: list[NoticeRequested] = []
     for voice in (False, True) if again else (False,):
         of = OnDuty(workers, [] if voice else asked.paged)

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from services.router.cases import cases, help_alarm
 from services.router.planning import reaches_nobody
 from services.router.planning.contexts import Contexts
-from services.router.planning.notices import OnDuty, on_duty
+from services.router.planning.notices import OnDuty, in_the_field, on_duty
 from services.router.planning.plan import WarningContext
 from services.router.store import tables
 from services.shared import alarms
@@ -95,6 +95,8 @@ class AlarmWord:
         expires = self._platform.clock.now() + 3600.0
         async with self._platform.database.write() as tx:
             asked = await on_duty(tx, ctx, Power.HANDLE)
+            if not asked.officers and not asked.paged:
+                asked = OnDuty(in_the_field(ctx), [])
             made = asked.notices(ctx, word, plane, about, expires=expires)
             made += OnDuty(asked.officers, []).notices(ctx, word, plane, about, voice=True, expires=expires)
             # of no warning: it is told whatever becomes of that one

@@ -88,6 +88,12 @@ async def on_duty(db: Connection, ctx: WarningContext, power: Power) -> OnDuty:
     return OnDuty([], found[:ASKED_AT_MOST])
 
 
+def in_the_field(ctx: WarningContext) -> list[WorkerEntry]:
+    """Some officers of the warning, for what must be heard by somebody where no desk can be told: a pair that stops to read is
+    better than a call for help, or an alarm, that nobody hears of."""
+    return sorted(ctx.workers, key=lambda w: w.worker_id)[:ASKED_AT_MOST]
+
+
 def duty_officers(workers: Sequence[WorkerEntry]) -> list[WorkerEntry]:
     """Officers on shift with the skill, none where nobody has it."""
     for skill in DUTY:

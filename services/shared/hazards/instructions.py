@@ -22,6 +22,7 @@ from services.shared import i18n
 from services.shared.i18n import in_each_language, mark
 from services.shared.people.languages import base_of
 from services.shared.text.sentences import sentences
+from services.shared.tiers import Tier
 
 INSTRUCTIONS = (
     "leave", "go_to_place", "go_up", "stay_in", "avoid", "boil", "check_on", "prepare", "monitor", "none",
@@ -104,11 +105,6 @@ def _of(data: Mapping[str, Any]) -> _Patterns:
         mentioned_after=one(data["mentioned_after"]), needless=before(data["needless"]), ends=one(data["ends"]),
         orders={name: one(words) for name, words in data["orders"].items()}, denied_is=data["denied_is"],
     )  # fmt: skip
-
-
-def languages() -> tuple[str, ...]:
-    """The bases of the languages whose texts can be read so."""
-    return tuple(_patterns(i18n.FOLDER))
 
 
 def told_in(text: str, language: str) -> Told | None:
@@ -241,6 +237,12 @@ def instruction_of(asked: str, told: Told | None) -> str:
     if named == "stay_in":
         return told.first if moving <= {"go_up", "stay_in"} else ""
     return ""
+
+
+def shown_at(tier: Tier, instruction: str) -> str:
+    """What a drawing or a film may tell whoever sees it. Below red, where to be is told to some alone (the slow ones go now), and
+    neither can say to whom: then nothing is."""
+    return "" if instruction in MOVING and tier < Tier.RED else instruction
 
 
 def against_asked(asked: str, told: Told | None) -> str:

@@ -56,15 +56,6 @@ ENDINGS = (
     "cancelled",
     "not_asked",
 )
-MAY_REOPEN = (  # by a call for help: whatever ended while its warning goes on
-    "closed",
-    "sent",
-    "officer_contact",
-    "unconfirmed",
-    "no_capacity",
-    "handed_to_rescue",
-    "unsafe_by_commander",
-    "not_asked",
-    "refused",
-)
+# By a call for help: whatever ended while its warning goes on
+MAY_REOPEN = tuple(one for one in ENDINGS if one not in ("superseded", "cancelled"))
 MAY_STILL_CLOSE = ("sent", "officer_contact", "unconfirmed", "no_capacity", "handed_to_rescue", "refused", "not_asked")

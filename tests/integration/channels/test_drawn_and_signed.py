@@ -16,8 +16,10 @@ from services.channels.pages import sign_videos
 from services.channels.pages.store import LISTED
 from services.commands import texts
 from services.shared.hazards import known
-from services.shared.hazards.instructions import INSTRUCTIONS
+from services.shared.hazards.instructions import INSTRUCTIONS, shown_at
 from services.shared.ledger.tables import delivery
+from services.shared.ledger.warnings import warning_state
+from services.shared.tiers import Tier
 from services.shared.web import pictograms
 from tests.kit import alerts
 from tests.kit.town import Town, open_town
@@ -43,9 +45,9 @@ def test_phrases_are_whole_in_every_language() -> None:
     assert phrases_of("en") == phrases_of("th")
 
 
-async def answer_page(town: Town, number: str, language: str = "en") -> str:
+async def answer_page(town: Town, number: str, language: str = "en", tier: str = "red") -> str:
     """The page behind the link of somebody's SMS."""
-    warning_id = await town.warn(alerts.flood(number), "red", "safe")
+    warning_id = await town.warn(alerts.flood(number) if tier == "red" else alerts.held(number), tier, "safe")
     await town.settle()
     rows = await town.rows(
         sa.select(delivery).where(delivery.c.warning_id == warning_id, delivery.c.addressee_kind == "person")
@@ -101,6 +103,40 @@ async def test_the_warning_can_be_listened_to(tmp_path: Path, monkeypatch: pytes
             assert spoken == await got.read()
         async with town.session.get(f"{town.url}{src.split('?')[0]}?lang=zh-CN") as got:
             assert recorded == await got.read()
+
+
+async def test_below_red_no_drawing_and_no_film_sends_everybody_away(tmp_path: Path) -> None:
+    """At orange the slow ones go and the others get ready: a film that says leave would tell deaf people alone to leave."""
+    (tmp_path / "flash_flood.leave.csl.mp4").write_bytes(b"x")
+    async with open_town(people=40, sign_videos=tmp_path) as town:
+        page = await answer_page(town, "ORANGE-1", tier="orange")
+    assert "Slow ones go now" in page
+    assert 1 == page.count('class="pictogram"'), "the hazard's alone"
+    assert "<video" not in page
+    assert ["leave", "", "", "avoid"] == [
+        shown_at(tier, told)
+        for tier, told in (
+            (Tier.RED, "leave"),
+            (Tier.ORANGE, "leave"),
+            (Tier.YELLOW, "stay_in"),
+            (Tier.ORANGE, "avoid"),
+        )
+    ]
+
+
+async def test_what_holds_no_longer_is_not_played(tmp_path: Path) -> None:
+    """The link was kept: "leave now" is not heard after the end."""
+    async with open_town(people=40) as town:
+        page = await answer_page(town, "OVER-1")
+        (src,) = re.findall(r'<audio[^>]*src="([^"]+)"', page)
+        (active,) = await town.rows(sa.select(warning_state.c.warning_id).where(warning_state.c.state == "active"))
+        status, _ = await town.call(
+            "POST", f"/api/v1/warnings/{active.warning_id}/cancel", {"ending": "sent_by_mistake", "reason": "a test"}
+        )
+        assert 202 == status
+        async with town.session.get(f"{town.url}{src}", headers={"Accept": "application/json"}) as got:
+            assert 404 == got.status
+            assert "holds no longer" in await got.text()
 
 
 def test_a_film_that_nothing_finds_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""What only the desk decides is asked of duty officers, else of the desk by its pagers, and of no pair in the field."""
+"""What only the desk decides is asked of duty officers, else by its pagers; a call for help and an alarm of somebody always."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from services.shared import alarms
 from services.shared.bus.outbox import outbox
 from services.shared.database.batches import insert_all
 from services.shared.ledger.warnings import warning_scope
@@ -97,5 +98,20 @@ async def test_a_call_for_help_is_told_to_the_desk_and_in_the_field_only_where_n
             await there.at(1)
             await said(there, 1, "help")
             await there.at(4)
-            told = {one.addressee_id.rstrip("0") for one in await asked(there, "case_help")}
-            assert (set(actors.values()) if manned else {"a", "b", "c"}) == told
+            told = {one.addressee_id for one in await asked(there, "case_help")}
+            assert (set(actors.values()) if manned else {pair.worker_id for pair in FIELD[:3]}) == told
+
+
+async def test_an_alarm_is_told_to_the_desk_and_in_the_field_only_where_no_desk_can_be(tmp_path: Path) -> None:
+    """A provider that takes nothing, and nobody at a desk: somebody hears of it all the same."""
+    for manned in (True, False):
+        folder = tmp_path / str(manned)
+        folder.mkdir()
+        async with router_town(folder) as there:
+            actors = await desk(there, "Chen") if manned else {}
+            await issued(there, workers=FIELD)
+            async with there.platform.database.write() as tx:
+                await alarms.sound(tx, "provider:sms", "sms takes nothing")
+            await there.at(1)
+            told = {one.addressee_id for one in await asked(there, "alarm_provider")}
+            assert (set(actors.values()) if manned else {pair.worker_id for pair in FIELD[:3]}) == told
