@@ -14,6 +14,7 @@ from services.channels.drivers.mqtt.pages import DevicePages
 from services.channels.handlers import ChannelsHandlers
 from services.channels.key_rotation import Rotation
 from services.channels.messages.announcement import read_recordings
+from services.channels.messages.hazard_texts import read_ahead
 from services.channels.messages.notices import Notices
 from services.channels.messages.prepare import Preparer
 from services.channels.model.channel import Carried
@@ -152,7 +153,7 @@ class ChannelsService:
                 yield from driver.routes(self._receivers)
 
     async def start(self) -> None:
-        """Says which channels there are and which work; takes back what a dead predecessor had in hand."""
+        """Says which channels there are and which work, reads the texts, takes back what a dead predecessor had in hand."""
         rows = channel_rows(self.drivers.values(), self.limits)
         async with self._platform.database.write() as tx:
             await locks.channels(tx)
@@ -164,6 +165,7 @@ class ChannelsService:
             await self.sender.provider_weights.begin(tx)
         await self.sender.acceptance.begin()
         await self.sender.leases.liveness.keep()
+        read_ahead()
         for driver in self.drivers.values():
             if isinstance(driver, Connected) and not driver.why_not():
                 await driver.start(self._receivers)

@@ -21,7 +21,7 @@ from services.channels.messages.frames import in_traditional, lines_for
 from services.channels.messages.phrases import of_instruction
 from services.shared import i18n
 from services.shared.errors import Refused
-from services.shared.hazards.instructions import INSTRUCTIONS
+from services.shared.hazards.instructions import INSTRUCTIONS, told_in
 from services.shared.input.fields import OneOf
 from services.shared.input.files import Entry, open_file, wrong
 from services.shared.people.languages import base_of
@@ -136,6 +136,12 @@ def forms() -> Mapping[str, Any]:
     """How the parts stand in each form, by language."""
     found = {base_of(tag): rules for tag, rules in i18n.in_each_language(FILE).items()}
     return found | {TRADITIONAL: in_traditional(found["zh"])}
+
+
+def read_ahead() -> None:
+    """Reads what the first message of a process would else wait for: texts, forms, and what orders are known by."""
+    shipped()
+    told_in("", "en")
 
 
 def shipped() -> dict[str, WordSet]:

@@ -102,8 +102,9 @@ class InHand:
         return sorted(self._flights)
 
     def let_go(self, queues: Iterable[QueueName] | None = None) -> list[str]:
-        """The batches of these queues, or all, are in hand no more."""
-        return [one.batch_id for name in list(queues or self._claimed) for one in self._claimed.pop(name, ())]
+        """The batches of these queues are in hand no more; of all queues where none are named. Returns them."""
+        names = list(self._claimed if queues is None else queues)
+        return [one.batch_id for name in names for one in self._claimed.pop(name, ())]
 
     def next_at(self) -> float | None:
         """Warning time at which the first of what is in hand was due."""

@@ -102,6 +102,7 @@ class Sender:
         self.windows = windows
         self._due: dict[QueueName, Sequence[int]] = {}  # tiers of what waited at the last look
         self._looked_at = 0.0  # wall
+        self._looks = 0  # so many have ended
         self._looking = asyncio.Lock()
         self.breakers = {window.driver.name: window.breaker for window in windows}
         self.queues = queues(windows)
@@ -145,6 +146,7 @@ class Sender:
             self._looked_at = 0.0
             raise
         self._due = {queue.name: found.get(n, ()) for n, queue in enumerate(self.queues)}
+        self._looks += 1
 
     async def turn(self, one: DueQueue) -> int:
         """Starts as much of a queue as its call windows have room for; returns how many calls that are."""
@@ -195,13 +197,16 @@ class Sender:
         missing, tiers = self.in_hand.missing(one.queue.name, room, one.tiers)
         if not tiers:
             return
+        looks = self._looks
         async with self._database.write() as tx:
             # more than is begun now, for the next turns: a claim is a transaction whatever it takes
             wanted = missing + BEYOND * room
             claimed = await claim(tx, one.queue.driver, tiers, wanted, self._clock.now(), self.leases.worker)
         self.in_hand.add(one.queue.name, claimed)
-        if sum(len(found.rows) for found in claimed) < wanted:
-            self._due[one.queue.name] = ()  # that was all, as far as is known
+        if sum(len(found.rows) for found in claimed) < wanted and looks == self._looks:
+            self._due[
+                one.queue.name
+            ] = ()  # that was all, unless a look ended meanwhile: it may have seen what the claim did not
         if claimed:
             fault_at("after_batch_claim")
 
