@@ -159,7 +159,7 @@ class Sender:
         unused = dict(rooms)
         with self.in_hand.working(queue.name):
             try:
-                await self._claim(one, room)
+                await self.take_in_hand(one, room)
                 dealt = await self._deal(queue, rooms)
                 prepared = {name: await self._prepare(windows[name], rows) for name, rows in dealt.items()}
                 intents = await self._intend(dealt, prepared)
@@ -192,7 +192,7 @@ class Sender:
             window.rest(grant.wait)
         return rooms
 
-    async def _claim(self, one: DueQueue, room: int) -> None:
+    async def take_in_hand(self, one: DueQueue, room: int) -> None:
         """Takes batches in hand where what is there is too little for the room, or waits behind something more urgent."""
         missing, tiers = self.in_hand.missing(one.queue.name, room, one.tiers)
         if not tiers:

@@ -93,7 +93,7 @@ async def test_what_is_planned_while_the_last_of_the_rest_are_claimed_is_sent_wi
 
     [mine] = await sender.due_queues(False, news=True)
     late.happens = another_page
-    await sender._claim(mine, 10)
+    await sender.take_in_hand(mine, 10)
     sender.in_hand.let_go()  # the first page is begun
 
     [again] = await sender.due_queues(False, news=False)
@@ -104,7 +104,7 @@ async def test_what_is_planned_while_the_last_of_the_rest_are_claimed_is_sent_wi
 async def test_what_is_in_hand_for_a_provider_that_answers_stays_in_hand(database: Database, sender: Sender) -> None:
     """Housekeeping lets go of what is for providers that are left alone, and of nothing else."""
     [mine] = await sender.due_queues(False, news=True)
-    await sender._claim(mine, 10)
+    await sender.take_in_hand(mine, 10)
     await sender.let_go()
     assert (1, 0) == (sender.in_hand.count(mine.queue.name), await waiting_batches(database))
 
