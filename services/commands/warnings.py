@@ -21,6 +21,7 @@ from services.commands.kit import (
     show,
     tier_of,
 )
+from services.shared.endings import GOES_ON
 
 app = typer.Typer()
 
@@ -69,18 +70,35 @@ def warn(
         echo(f"  watch it: {url}/live/{taken['warning_id']}")
 
 
+def _json_of(file: Path) -> object:
+    try:
+        return json.loads(read_file(file))
+    except ValueError as problem:
+        raise fail(f"{file}: give a JSON file ({problem})") from problem
+
+
 @app.command()
 def cancel(
     warning_id: str,
     ending: Annotated[
-        str, typer.Option(help="danger_lower_stay_away, may_return, sent_by_mistake, checking, not_ours.")
+        str,
+        typer.Option(help="danger_lower_stay_away, may_return, may_return_part, sent_by_mistake, checking, not_ours."),
     ],
     reason: Annotated[str, typer.Option(help="Kept in the audit log.")],
+    part: Annotated[
+        Path | None,
+        typer.Option(
+            help="For may_return_part: a JSON file with `place` (language > name) and `geocodes` ([[name, code], ...]) or "
+            "`area` (GeoJSON).",
+        ),
+    ] = None,
     url: Url = DEFAULT_URL,
     key: Key = "",
 ) -> None:
     """Stop what has not gone out and tell everybody who may have got it."""
-    body = {"ending": ending, "reason": reason}
+    body: dict[str, object] = {"ending": ending, "reason": reason}
+    if part is not None:
+        body["part"] = _json_of(part)
     taken = run(call("POST", url, key, f"/api/v1/warnings/{warning_id}/cancel", body))
     for note in taken["notes"]:
         echo(f"  {note}")
@@ -88,6 +106,9 @@ def cancel(
         echo(
             f"nothing has ended yet: somebody else gives the same command, or decides at {url}/live/{taken['warning_id']}/preview"
         )
+        return
+    if ending in GOES_ON:
+        echo(f"the warning goes on; what was said is {taken['warning_id']} ({taken['state']})")
         return
     echo(f"stopped; the ending is {taken['warning_id']} ({taken['state']})")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from services.registry.audience import preview
 from services.registry.store import register
 from services.shared.bus.outbox import Receipt, publish
+from services.shared.endings import PART_RETURNS
 from services.shared.messages import WarningIssued
 from services.shared.service import Platform
 
@@ -19,8 +20,9 @@ class RegistryHandlers:
         """Routes a WarningIssued by purpose and kind."""
         if message.purpose == "preview":
             await self._preview(message, receipt)
-        elif message.kind == "ending":
-            # The router addresses an ending from the ledger, to everyone who may have got the warning.
+        elif message.kind == "ending" and message.ending != PART_RETURNS:
+            # The router addresses an ending from the ledger, to everyone who may have got the warning; of an ending for a part
+            # it has to know who is in it.
             async with self._platform.database.write() as tx:
                 await receipt.record(tx)
         else:

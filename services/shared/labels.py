@@ -213,6 +213,7 @@ ENDED: Words = {  # what an ending says, to whoever asks whether it is real
         "The danger is lower and not over. Go on as you were told. If you left, do not go home yet."
     ),
     "may_return": mark("It has ended. If you left, you may go home."),
+    "may_return_part": mark("It has ended in a part of its place: who left there may go home. Elsewhere it goes on."),
     "sent_by_mistake": mark("It was our mistake. There is no danger of it. You need not do what it said."),
     "checking": mark("We are checking it. Until we write again do as it says."),
     "not_ours": mark("That message was not ours: do not rely on it. If you see danger, get away from it."),
@@ -254,6 +255,7 @@ WARNING_STATES: Words = {
 }  # fmt: skip
 ENDING_KINDS: Words = {
     "danger_lower_stay_away": mark("danger lower, stay away"), "may_return": mark("may return"),
+    "may_return_part": mark("a part may return"),
     "sent_by_mistake": mark("sent by mistake"), "checking": mark("checking"), "not_ours": mark("not ours"),
 }  # fmt: skip
 ENDED_AS: Words = {  # how a path ended, in a word

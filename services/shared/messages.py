@@ -48,7 +48,7 @@ class WarningIssued(Message, frozen=True, kw_only=True, array_like=True, tag="Wa
     area: str = ""
     geocodes: tuple[tuple[str, str], ...] = ()
     replaces: tuple[str, ...] = ()  # warning ids an update or ending speaks about
-    ending: str = ""  # danger_lower_stay_away, may_return, sent_by_mistake, checking, not_ours
+    ending: str = ""  # one of ENDING_KINDS
     utc_offset_min: int = 0  # local time of the jurisdiction, for night
     released: float = 0.0  # warning time of the release: the escalation's minute 0
     offset_changes: tuple[tuple[float, int], ...] = ()  # (from when, minutes) where the clocks change while it holds

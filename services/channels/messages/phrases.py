@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
+from services.shared.endings import PART_RETURNS
 from services.shared.hazards.instructions import INSTRUCTIONS
 from services.shared.i18n import in_each_language
 from services.shared.people.languages import base_of
@@ -85,6 +86,14 @@ T = TypeVar("T")
 def of_instruction(rows: Mapping[str, T], instruction: str) -> T:
     """The row of an instruction, or the one for all that are not named."""
     return rows.get(instruction, rows["other"])
+
+
+_SAID_AS = {PART_RETURNS: "may_return"}  # with the part's name for its place
+
+
+def ending_rows(lines: Lines, kind: str) -> Mapping[str, str]:
+    """How an ending of this kind is said, by instruction of what is ended; `not_for_you` where it is none."""
+    return lines.endings.get(_SAID_AS.get(kind, kind), lines.endings["not_for_you"])
 
 
 LINES = {base_of(tag): _lines(data) for tag, data in in_each_language(FILE).items()}

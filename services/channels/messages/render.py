@@ -30,7 +30,7 @@ from services.channels.messages.fitting import (
     tidy,
 )
 from services.channels.messages.frames import Frame, frame_for, lines_for
-from services.channels.messages.phrases import LANGUAGES, Lines, of_instruction
+from services.channels.messages.phrases import LANGUAGES, Lines, ending_rows, of_instruction
 from services.channels.messages.segments import Segments, segments
 from services.shared.hazards import known
 from services.shared.hazards.instructions import MOVING, contradiction, dropped, told_in
@@ -342,9 +342,8 @@ def _helper(facts: MessageFacts, part: Mapping[str, str], pattern: str, language
 
 def _ending(facts: MessageFacts, part: Mapping[str, str], lines: Lines, language: str) -> Rendered:
     frame = frame_for(language)
-    kind = lines.endings.get(facts.ending, lines.endings["not_for_you"])
     text = filled(
-        of_instruction(kind, str(facts.parts.get("instruction", ""))), next=part.get("next", ""),
+        of_instruction(ending_rows(lines, facts.ending), str(facts.parts.get("instruction", ""))), next=part.get("next", ""),
         source=named(part["source"], _NAME),
         hazard=named(_hazard(part), SUBJECT), number=facts.number, time=part.get("sent", ""), hotline=facts.hotline,
         place=named(places(part["place"], _PLACE + 20, frame.places_more), LONG_PLACE),

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from services.channels.messages.phrases import of_instruction
+from services.channels.messages.phrases import ending_rows, of_instruction
 from services.channels.messages.prepare import Preparer, WarningText
 from services.channels.messages.render import choose_language, lines_for, of_place, says_what_is_asked
 from services.channels.model.report import Report
@@ -20,6 +20,7 @@ from services.channels.pages.aloud import Aloud, SpokenWords, word_of
 from services.channels.pages.sign_videos import SignVideos
 from services.channels.replies.matching import by_of
 from services.shared.bus.outbox import new_id
+from services.shared.endings import PART_RETURNS
 from services.shared.errors import NotFound, Refused
 from services.shared.hazards.instructions import shown_at
 from services.shared.i18n import best, mark, speak, t
@@ -98,7 +99,8 @@ class AnswerPages:
         kind = row.addressee_kind if row.addressee_kind in ANSWERS else "person"
         async with self._platform.database.read() as db:
             later = await store.later_in_chain(db, row.chain_id)
-        headline, ending = self._over(row, later)
+        headline, ending, ends = await self._over(row, later)
+        ended = (await self._preparer.warning(ends)).parts if ends else text.parts
         about = ""
         if kind == "supporter" and row.dossier is not None and not headline:  # over: it names nobody any more
             about = (await self._preparer.dossier(row.dossier, row.person_id)).call_name
@@ -124,7 +126,7 @@ class AnswerPages:
             said_in=said_in,
             chosen=chosen,
             headline=headline,
-            ending_text=self._ending_words(ending, part, wanted, row.number, instruction) if headline else "",
+            ending_text=self._ending_words(ending, ended[said_in], wanted, row.number, instruction) if headline else "",
             checking_text=self._ending_words(ending, part, wanted, row.number, instruction) if not headline else "",
             newer=next((one.number for one in later if one.kind == "update" and one.number != row.number), ""),
             buttons=list(choices.items()),
@@ -148,29 +150,36 @@ class AnswerPages:
         row = await self._delivery_of(request)
         async with self._platform.database.read() as db:
             later = await store.later_in_chain(db, row.chain_id)
-        if self._over(row, later)[0]:
+        if (await self._over(row, later))[0]:
             raise NotFound("this warning holds no longer: open its page again", field="link")
         text = await self._preparer.warning(row.warning_id)
         wanted = f"{request.query.get('lang', '')[:20]};{row.language}"
         language = choose_language(wanted, list(text.parts["languages"]), of_place(text.parts))
         return web.Response(body=await self._aloud.wav(self._words(row, text, language)), content_type="audio/wav")
 
-    def _over(self, row: store.WithWarning, later: Sequence[store.Later]) -> tuple[str, str]:
-        """(headline where the old text no longer holds, kind of ending said about it)."""
-        said = row.ending or next((one.ending for one in later if one.kind == "ending"), "")
+    async def _over(self, row: store.WithWarning, later: Sequence[store.Later]) -> tuple[str, str, str]:
+        """(headline where the old text no longer holds, kind of ending said about it, that ending where it is for a part of
+        the place and this person was told it)."""
+        said = row.ending or next(
+            (one.ending for one in later if one.kind == "ending" and one.ending != PART_RETURNS), ""
+        )
         if row.state == "superseded":
-            return t("A newer message has replaced this one"), ""
+            return t("A newer message has replaced this one"), "", ""
         if row.state == "cancelled" or (row.ending and row.ending != "checking"):
-            return t("This warning has ended"), said
+            return t("This warning has ended"), said, ""
         if row.expires_at_warning < self._platform.clock.now():
-            return t("The time of this warning is over"), ""
-        return "", said if said == "checking" else ""
+            return t("The time of this warning is over"), "", ""
+        for one in later:  # newest first
+            if one.ending == PART_RETURNS:
+                async with self._platform.database.read() as db:
+                    if await store.was_told(db, one.warning_id, row):
+                        return t("This warning has ended for your place"), PART_RETURNS, one.warning_id
+        return "", said if said == "checking" else "", ""
 
     def _ending_words(self, ending: str, part: Mapping[str, str], language: str, number: str, instruction: str) -> str:
-        kind = lines_for(language).endings.get(ending)
-        if kind is None:
+        if not ending:
             return ""
-        return of_instruction(kind, instruction).format(
+        return of_instruction(ending_rows(lines_for(language), ending), instruction).format(
             next=part.get("next", ""),
             source=part["source"], hazard=part["hazard"], place=part["place"], number=number, time=part.get("sent", ""),
             hotline=self._platform.settings.hotline, action=part["action"],

@@ -44,6 +44,7 @@ class WithWarning(NamedTuple):
 class Later(NamedTuple):
     """An update or an ending of a chain."""
 
+    warning_id: str
     kind: str
     ending: str
     number: str
@@ -104,6 +105,12 @@ async def later_in_chain(db: Connection, chain_id: str) -> list[Later]:
         warning_state.c.released_at.is_not(None),
     )
     return await rows_of(db, Later, found.order_by(warning_state.c.released_at.desc(), warning_state.c.sent.desc()))
+
+
+async def was_told(db: Connection, ending_id: str, about: WithWarning) -> bool:
+    """Whether that ending was said to whoever got this delivery."""
+    told = (delivery.c.warning_id == ending_id, delivery.c.person_id == about.person_id)
+    return bool(await db.scalar(sa.select(sa.exists().where(*told, delivery.c.about_id == about.delivery_id))))
 
 
 async def in_force(db: Connection, chain_id: str) -> str:

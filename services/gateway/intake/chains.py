@@ -21,6 +21,7 @@ from services.gateway.store import StoredWarning, message
 from services.shared.database.batches import chunks, insert_new
 from services.shared.database.engine import Connection, Id, metadata
 from services.shared.database.rows import rows_of
+from services.shared.endings import GOES_ON
 from services.shared.ledger.warnings import warning_scope, warning_state
 
 reference = sa.Table(
@@ -206,8 +207,8 @@ def known_of(incoming: Incoming) -> KnownMessage:
 
 
 def _known(row: _Named, references: tuple[Reference, ...], ending: str) -> KnownMessage:
-    # That we are checking settles nothing: the warning goes on, and so does what its author says of it.
-    kind = "Ack" if ending == "checking" else row.msg_type
+    # That we are checking, or that a part may go home, settles nothing: the warning goes on, and so does what its author says.
+    kind = "Ack" if ending in GOES_ON else row.msg_type
     expires = _instant(row.state_expires_at)
     return KnownMessage(
         row.sender, row.identifier, _instant(row.sent), kind, row.fingerprint, expires, references, row.incident

@@ -363,7 +363,7 @@ def from_json(given: WarningIn, raw: bytes, references: tuple[Reference, ...] = 
     """A warning from its JSON form."""
     shapes = []
     if given.area is not None:
-        shapes.append(_polygon(given.area))
+        shapes.append(polygon(given.area))
     if given.circle is not None:
         shapes.append(shapely.Polygon(circle_ring(given.circle.lat, given.circle.lon, given.circle.radius_km)))
     area = shapely.to_geojson(shapely.union_all(shapes)) if shapes else ""
@@ -417,7 +417,7 @@ def _one_instruction(given: WarningIn) -> None:
             )  # fmt: skip
 
 
-def _polygon(area: dict[str, object]) -> shapely.Geometry:
+def polygon(area: dict[str, object]) -> shapely.Geometry:
     """A valid polygon; Refused says what is wrong with it."""
     if area.get("type") not in ("Polygon", "MultiPolygon"):
         raise Refused("area: give a GeoJSON Polygon or MultiPolygon", field="area.type", given=area.get("type"))

@@ -30,7 +30,7 @@ _RESPONSES = {"evacuate": ("Evacuate",), "shelter_in": ("Shelter",)}  # CAP has 
 
 @dataclass(frozen=True)
 class _Ending:
-    """How an ending is said in CAP. Only `may_return` is an all-clear: people have died returning too early."""
+    """How an ending is said in CAP. Only ALL_CLEAR are all-clears: people have died returning too early."""
 
     msg_type: str
     response: str
@@ -50,6 +50,12 @@ _ENDINGS = {
         "Update", "AllClear",
         "Ended: {hazard}", "The warning has ended. If you left, you may go home. If you stayed in, you may go out.",
         "{hazard}:预警解除", "预警已解除。已离家的可以回家,留在屋里的可以出门。",
+    ),
+    "may_return_part": _Ending(
+        "Update", "AllClear",
+        "Ended here: {hazard}", "The warning has ended in this place. If you left, you may go home. If you stayed in, you may go "
+        "out. Elsewhere it goes on.",
+        "{hazard}:本地预警解除", "本地预警已解除。已离家的可以回家,留在屋里的可以出门。其他地方仍然有效。",
     ),
     "sent_by_mistake": _Ending(
         "Cancel", "None",

@@ -9,8 +9,6 @@ time is over (`ledger.state_at`).
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Literal
 
 import sqlalchemy as sa
@@ -19,22 +17,23 @@ from msgspec.structs import replace
 from services.gateway import store
 from services.gateway.approvals.paging import Paging, settled
 from services.gateway.approvals.preapprovals import Preapprovals
-from services.gateway.cap import Reference
 from services.gateway.intake.arrival import sources_of
-from services.gateway.intake.chains import remember_references, standing_of_row
+from services.gateway.intake.chains import standing_of_row
 from services.gateway.publish.parts import line
 from services.gateway.warnings.brake import check_typed, must_be_typed
+from services.gateway.warnings.endings import EndingActs
 from services.gateway.warnings.pace import too_many
+from services.gateway.warnings.part_return import PartIn
 from services.gateway.warnings.releases import Releases
+from services.gateway.warnings.taken import Taken, as_it_is
 from services.shared.audit import trail
-from services.shared.bus.outbox import id_of
 from services.shared.database import locks
 from services.shared.database.engine import Connection
 from services.shared.errors import Conflict, NotAllowed, Refused
 from services.shared.fault_points import fault_at
 from services.shared.i18n import english
 from services.shared.ledger.approvals import Preapproval
-from services.shared.ledger.warnings import state_at, warning_scope, warning_state
+from services.shared.ledger.warnings import warning_state
 from services.shared.powers.approval import approval_of, hold_to
 from services.shared.powers.ground import neighbours
 from services.shared.powers.may import Thing, may, must, ones_own_doubt
@@ -44,32 +43,10 @@ from services.shared.powers.who import Who
 from services.shared.service import Platform
 from services.shared.tiers import Tier
 
-MISTAKE_S = 900.0  # how long one person may say that a warning was a mistake
-ENDING_KINDS = ("danger_lower_stay_away", "may_return", "sent_by_mistake", "checking", "not_ours")
-
-
 SAME_AGAIN: Literal[True] = (
     True  # a colleague brought the very same: content is what they said, not what they looked at
 )
 Approves = str | Literal[True]
-
-
-@dataclass(frozen=True)
-class Taken:
-    """What became of a message: its id, its state, and sentences on what was noted."""
-
-    warning_id: str
-    state: str
-    tier: Tier | None
-    notes: tuple[str, ...] = ()
-    again: bool = False
-
-
-async def as_it_is(tx: Connection, warning_id: str, now: float) -> Taken:
-    """The answer for a warning that is here already: its state of now."""
-    state = (await tx.execute(sa.select(warning_state).where(warning_state.c.warning_id == warning_id))).one()
-    shown = state_at(state.state, state.expires_at, now)
-    return Taken(warning_id, shown, Tier(state.tier) if state.tier else None, again=True)
 
 
 async def say_doors(tx: Connection, who: Who, warning_id: str, word: str) -> None:
@@ -108,6 +85,7 @@ class Acts:
         self.releases = Releases(platform)
         self.paging = Paging(platform)
         self.preapprovals = Preapprovals(platform, self.paging)
+        self._endings = EndingActs(platform, self.releases, self.paging, self._check)
 
     async def preview(self, warning_id: str) -> None:
         """Asks the registry whom a draft would reach, afresh; nothing of a warning that is no draft any more."""
@@ -254,113 +232,15 @@ class Acts:
         now = self._platform.clock.now()
         hold_to(approves, await approval_of(tx, row.warning_id, self._platform.settings.plane, now))
 
-    async def cancel(self, who: Who, warning_id: str, kind: str, reason: str) -> Taken:
-        """Stops what was not sent and tells everybody who may have got it; `checking` tells and does not stop."""
-        if kind not in ENDING_KINDS:
-            raise Refused(
-                f"ending: use one of {', '.join(ENDING_KINDS)}", field="ending", rule="closed_list", given=kind
-            )
+    async def cancel(self, who: Who, warning_id: str, kind: str, reason: str, part: PartIn | None = None) -> Taken:
+        """Stops what was not sent and tells everybody who may have got it; GOES_ON tell and do not stop. `part`: where
+        people may return, for that ending alone."""
         async with self._platform.database.write() as tx:
             await locks.acts(tx)
-            row = await store.stored(tx, warning_id)
-            tier = Tier(row.state_tier) if row.state_tier else Tier.BLUE
-            act = {"checking": Power.CHECK, "may_return": Power.RETURN}.get(kind, Power.END)
-            must(who, act, await warning_thing(tx, who, warning_id))
-            ending_id = id_of("ending", warning_id, kind)
-            if row.state_state in ("draft", "held"):
-                await tx.execute(
-                    sa.update(warning_state)
-                    .where(warning_state.c.warning_id == warning_id)
-                    .values(state="withdrawn", ended_at=self._platform.clock.now())
-                )
-                await settled(tx, warning_id)
-                await trail.record(tx, who.label, "withdraw", warning_id, reason)
-                return Taken(warning_id, "withdrawn", None)
-            there = await store.find_stored(tx, ending_id)
-            while there is not None and there.state_state == "withdrawn":  # given up, and said again
-                ending_id = id_of("ending", ending_id, kind)
-                there = await store.find_stored(tx, ending_id)
-            if there is not None and there.state_state == "held" and there.brought_by != who.actor:
-                await self._check(tx, who, there, tier, "")
-                await settled(tx, ending_id)
-                state = await self.releases.release(tx, who, ending_id, tier)
-                return Taken(ending_id, state, tier)
-            if there is not None:
-                return await as_it_is(tx, ending_id, self._platform.clock.now())
-            if row.state_state != "active" or row.state_kind == "ending":
-                raise Conflict(
-                    f"this warning is {row.state_state}: only an active one can be ended", field="warning_id", rule="state",
-                    given=row.state_state,
-                )  # fmt: skip
-            waits = await self._takes_two(tx, who, row, kind)
-            await self._store_ending(tx, who, row, ending_id, kind, tier, reason, waits)
-            state = "held" if waits else await self.releases.release(tx, who, ending_id, tier)
-            if waits:
-                await self.paging.ask(tx, who, await self.releases.describe(tx, ending_id))
+            taken = await self._endings.end(tx, who, warning_id, kind, reason, part)
         fault_at("after_cancel_commit")
         self.done()
-        return Taken(ending_id, state, tier, waits)
-
-    async def _takes_two(self, tx: Connection, who: Who, row: store.StoredWarning, kind: str) -> tuple[str, ...]:
-        """Why a second person confirms an ending before anybody hears it; empty where one may end it.
-
-        That people may go home, and a mistake found late or while another warning holds there, sends people back into
-        danger where it is wrong; so does late word that a warning was not ours. That we are checking, and stopping, never waits.
-        """
-        if kind == "may_return":
-            return (english("it tells people that they may go home: a second person confirms it"),)
-        if kind not in ("sent_by_mistake", "not_ours"):
-            return ()
-        now = self._platform.clock.now()
-        if row.state_released_at is not None and now - row.state_released_at > MISTAKE_S:
-            if kind == "not_ours":
-                return (english("it went out more than 15 minutes ago: a second person confirms that it was not ours"),)
-            return (english("it went out more than 15 minutes ago: a second person confirms that it was a mistake"),)
-        if kind == "sent_by_mistake" and await neighbours(tx, row.state_chain_id, row.area, row.geocodes, now):
-            return (
-                english("another warning holds in the same place: a second person confirms that this was a mistake"),
-            )
-        return ()
-
-    async def _store_ending(
-        self,
-        tx: Connection,
-        who: Who,
-        row: store.StoredWarning,
-        ending_id: str,
-        kind: str,
-        tier: Tier,
-        reason: str,
-        holds: tuple[str, ...],
-    ) -> None:
-        now = self._platform.clock.now()
-        sent = max(now, row.sent)  # a sender's clock may be fast: an ending is never older than what it ends
-        await tx.execute(
-            sa.insert(store.message).values(
-                warning_id=ending_id, identifier=f"tocsin-{ending_id}", sender=row.sender, sent=sent,
-                msg_type="Update" if kind == "checking" else "Cancel", status=row.status, sha256=ending_id.ljust(64, "0"),
-                fingerprint=ending_id, incident="", raw=b"", via="ending", by=who.label,
-                received_at=now, texts=row.texts, replaces=[row.warning_id],
-                sense={**row.sense, "tier_reason": f"ends {row.warning_id[:8]}: {reason}", "notes": list(holds), "findings": [],
-                       "references": [[row.sender, row.identifier, row.sent]]},
-            )
-        )  # fmt: skip
-        await tx.execute(
-            sa.insert(warning_scope).values(
-                warning_id=ending_id, sender=row.sender, events=row.events, area=row.area, geocodes=row.geocodes,
-                km2=0.0, brought_by=who.actor, holds=list(holds),
-            )
-        )  # fmt: skip
-        await tx.execute(
-            sa.insert(warning_state).values(
-                warning_id=ending_id, chain_id=row.state_chain_id, tier=int(tier), state="held", kind="ending",
-                purpose="live", ending=kind, sent=sent, expires_at=max(row.state_expires_at, now + 86400),
-                authority=row.state_authority, number=row.state_number, doors="allowed",
-            )
-        )  # fmt: skip
-        ended = Reference(row.sender, row.identifier, datetime.fromtimestamp(row.sent, UTC))
-        await remember_references(tx, ending_id, [ended])
-        await trail.record(tx, who.label, "cancel", row.warning_id, reason, {"ending": kind})
+        return taken
 
     def done(self) -> None:
         """An act is on disk: what is kept for everybody is forgotten, and the services look for what is new."""

@@ -18,10 +18,11 @@ from services.gateway.intake.chains import UNHEARD, Standing, known_of, remember
 from services.gateway.intake.incoming import Incoming, without_links
 from services.gateway.intake.trust import Pins, judge
 from services.gateway.store import StoredWarning
-from services.gateway.warnings.acts import Acts, Taken, as_it_is, barred_by, say_doors
+from services.gateway.warnings.acts import Acts, barred_by, say_doors
 from services.gateway.warnings.brake import brake
 from services.gateway.warnings.pace import too_many
 from services.gateway.warnings.short_numbers import free_number
+from services.gateway.warnings.taken import Taken, as_it_is
 from services.shared.audit import trail
 from services.shared.bus.outbox import new_id, publish
 from services.shared.clock import iso, wall

@@ -19,14 +19,12 @@ from services.shared.bus.outbox import id_of, new_id, publish
 from services.shared.database import locks
 from services.shared.database.batches import upsert
 from services.shared.database.engine import Connection
+from services.shared.endings import GOES_ON
 from services.shared.ledger.warnings import warning_state, warning_text
 from services.shared.messages import WarningIssued
 from services.shared.powers.who import Who
 from services.shared.service import Platform
 from services.shared.tiers import Tier
-
-ENDS = ("danger_lower_stay_away", "may_return", "sent_by_mistake", "not_ours")  # `checking` leaves the warning running
-
 
 _LOOK = 40 * 86400.0  # seconds: as far as a change of the clocks is looked for
 
@@ -65,7 +63,7 @@ class Releases:
             .where(warning_state.c.warning_id == warning_id)
             .values(state="active", tier=int(tier), released_at=now)
         )
-        ends = row.state_kind == "update" or row.state_ending in ENDS
+        ends = row.state_kind == "update" or (row.state_ending != "" and row.state_ending not in GOES_ON)
         replaced = list(row.replaces)
         if replaced and ends:
             await self.supersede(tx, replaced, row.state_kind)

@@ -15,8 +15,10 @@ from services.gateway.cap import Reference
 from services.gateway.intake.incoming import Incoming, WarningIn, from_cap, from_json
 from services.gateway.publish.parts import line
 from services.gateway.warnings import shelves
-from services.gateway.warnings.acts import Acts, Taken
+from services.gateway.warnings.acts import Acts
 from services.gateway.warnings.admit import Admission
+from services.gateway.warnings.part_return import PartIn
+from services.gateway.warnings.taken import Taken
 from services.shared.clock import iso
 from services.shared.errors import NotFound, Refused
 from services.shared.ledger.warnings import state_at
@@ -59,8 +61,11 @@ class CancelIn(pydantic.BaseModel):
 
     model_config = pydantic.ConfigDict(extra="forbid")
 
-    ending: Literal["danger_lower_stay_away", "may_return", "sent_by_mistake", "checking", "not_ours"]
+    ending: Literal[
+        "danger_lower_stay_away", "may_return", "may_return_part", "sent_by_mistake", "checking", "not_ours"
+    ]
     reason: str = pydantic.Field(min_length=2, max_length=400)
+    part: PartIn | None = pydantic.Field(None, description="where people may return, for may_return_part alone")
 
 
 class WarningLine(TypedDict):
@@ -270,7 +275,9 @@ class WarningsApi:
     @asks(Power.CHECK, the_warning)
     async def cancel(self, request: web.Request, who: Who) -> Accepted[WarningTaken]:
         given = await json_body(request, CancelIn)
-        return answer(await self._acts.cancel(who, request.match_info["warning_id"], given.ending, given.reason))
+        return answer(
+            await self._acts.cancel(who, request.match_info["warning_id"], given.ending, given.reason, given.part)
+        )
 
 
 def answer(taken: Taken) -> Accepted[WarningTaken]:

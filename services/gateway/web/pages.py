@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial, wraps
+from types import MappingProxyType
 
 from aiohttp import web
 
@@ -14,12 +15,14 @@ from services.gateway.intake.incoming import from_cap
 from services.gateway.public_cache import Made, PublicCache, first_after
 from services.gateway.store import ListedWarning
 from services.gateway.warnings import shelves
-from services.gateway.warnings.acts import ENDING_KINDS, Acts
+from services.gateway.warnings.acts import Acts
 from services.gateway.warnings.admit import Admission
 from services.gateway.warnings.ageing import given_up_of
+from services.gateway.warnings.part_return import from_form
 from services.gateway.web.sign_in import SignInPages
 from services.shared.alarms import standing
 from services.shared.clock import wall
+from services.shared.endings import ENDING_KINDS, GOES_ON, PART_RETURNS
 from services.shared.errors import Conflict, NotAllowed, NotFound, Refused
 from services.shared.i18n import language, t, told
 from services.shared.labels import ENDED
@@ -197,6 +200,7 @@ class ConsolePages:
         kind: str = "",
         reason: str = "",
         said: str = "",
+        part: Mapping[str, object] = MappingProxyType({}),
     ) -> web.Response:
         """How it ends; for what was not sent yet, only why it is given up. Keeps what was chosen where it was refused."""
         row = await self._row(request)
@@ -213,6 +217,7 @@ class ConsolePages:
             kind=kind,
             reason=reason,
             said=said,
+            part=part,
             plane=self._plane,
         )
 
@@ -243,7 +248,13 @@ class ConsolePages:
         if len(reason) < 2:
             wrong = t("Say in a few words why it ends: it is kept in the log.")
             return await self._end_form(request, who, wrong, "reason", kind, reason)
-        taken = await self._acts.cancel(who, row.warning_id, kind, reason[:400])
+        try:
+            part = from_form(list(row.texts), form) if kind == PART_RETURNS else None
+            taken = await self._acts.cancel(who, row.warning_id, kind, reason[:400], part)
+        except Refused as wrong:
+            if not wrong.field.startswith("part"):
+                raise
+            return await self._end_form(request, who, told(wrong.message), "part", kind, reason, part=form)
         to = {
             "withdrawn": "/console",
             "held": f"/live/{taken.warning_id}/preview",
@@ -270,7 +281,7 @@ class ConsolePages:
                 first = await store.by_number(db, number)
                 if first is not None:  # whichever message of its chain somebody holds, the newest word is what holds
                     found = await store.last_word(db, first.chain_id)
-                if found is not None and found.ending == "checking":
+                if found is not None and found.ending in GOES_ON:
                     checking, warned = found, await store.newest_of(db, found.chain_id)
                     found = warned if warned is not None and warned.state == "active" else found
         # made once for whoever asks: the links to its other languages name the number and nothing else of a request

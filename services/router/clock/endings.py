@@ -22,7 +22,7 @@ from services.router.policy.vocabulary import OFFICER, SHAKER, SUPPORTER
 from services.router.store import tables
 from services.shared.bus.outbox import id_of
 from services.shared.database import locks
-from services.shared.database.batches import insert_new
+from services.shared.database.batches import insert_new, one_of
 from services.shared.database.engine import Connection
 from services.shared.database.rows import rows_of
 from services.shared.ledger.deliveries import NewDelivery, add
@@ -34,6 +34,7 @@ from services.shared.ledger.tally import Deltas
 from services.shared.service import Platform
 
 BATCH = 500
+STILL_AWAY_OR_HOME = ("danger_lower_stay_away", "may_return", "checking")  # of no use to who has been told to go home
 _WHO = {"supporters": "supporter", "shelters": "facility", "officers_out": "worker"}
 
 
@@ -58,6 +59,18 @@ def _told(ctx: WarningContext) -> list[str]:
     return ["person", "door", *(kind for word, kind in _WHO.items() if word in ctx.policy.ending.to)]
 
 
+def _told_to_return(about_id: str) -> sa.ColumnElement[bool]:
+    """Whether an ending for their part has been said about the delivery."""
+    part, before = tables.job.alias("part"), delivery.alias("before")
+    return sa.exists().where(
+        part.c.about_id == about_id,
+        part.c.kind == tables.PART,
+        before.c.warning_id == part.c.warning_id,
+        before.c.kind == DeliveryKind.ENDING,
+        before.c.about_id == delivery.c.delivery_id,
+    )
+
+
 class Endings:
     """The router's clockwork for jobs."""
 
@@ -70,7 +83,7 @@ class Endings:
         async with self._platform.database.read() as db:
             jobs = await rows_of(db, _Waiting, _OPEN)
         for job in jobs:
-            # an update speaks first to its own audience: who is outside is known when that is complete
+            # who is outside an update, and who is in a part, is known when the audience is complete
             if (job.kind == "ending" or job.complete) and await self._batch(job):
                 self._platform.bus.wake()
                 self._platform.wake.channels.set()
@@ -139,6 +152,13 @@ class Endings:
             sa.not_(done),
             sa.not_(busy),
         )
+        if job.kind == tables.PART:
+            here = sa.exists().where(
+                tables.path.c.warning_id == job.warning_id, tables.path.c.person_id == delivery.c.person_id
+            )
+            query = query.where(here)
+        elif job.kind == "ending" and ctx.issued.ending in STILL_AWAY_OR_HOME:
+            query = query.where(sa.not_(_told_to_return(job.about_id)))
         if job.kind == "update":
             inside = sa.exists().where(
                 tables.path.c.warning_id == job.warning_id,
@@ -147,7 +167,7 @@ class Endings:
             )
             # a call to an official is about nobody who has a path: the update is theirs where they are on duty for it
             on_duty = sa.and_(delivery.c.person_id == "", delivery.c.addressee_id.in_(concerned))
-            query = query.where(sa.not_(inside), sa.not_(on_duty))
+            query = query.where(sa.not_(inside), sa.not_(on_duty), sa.not_(_told_to_return(job.about_id)))
         return query.order_by(delivery.c.delivery_id).limit(BATCH)
 
     async def _tell(
@@ -169,13 +189,13 @@ class Endings:
         new = [await self._ending(tx, ctx, row, paths.get(row.person_id), now) for row in rows]
         profile_of = {p: paths[p].profile_key for p in paths}
         await add(tx, new, profile_of)
-        fresh = [
+        fresh: list[dict[str, object]] = [
             {
                 "warning_id": job.warning_id, "person_id": p.person_id, "profile_key": p.profile_key,
                 "household_id": p.household_id, "zone_id": p.zone_id, "grid_id": p.grid_id, "tier": ctx.issued.tier,
                 "entry": p.entry, "state": "ended", "ending": "sent", "ended_at": now,
-                "end_reason": "told of the ending" if job.kind == "ending" else "told: no longer for you",
-                "outside": job.kind != "ending",
+                "end_reason": "told: no longer for you" if job.kind == "update" else "told of the ending",
+                "outside": job.kind == "update",
             }
             for p in paths.values()
         ]  # fmt: skip
@@ -188,9 +208,12 @@ class Endings:
                 )
             ).all()
         )
-        fresh = [f for f in fresh if f["person_id"] not in existing]
-        await insert_new(tx, tables.path, fresh)
-        if job.kind == "ending":
+        if job.kind == tables.PART:
+            fresh = await self._noted(tx, job, fresh, now)
+        else:
+            fresh = [f for f in fresh if f["person_id"] not in existing]
+            await insert_new(tx, tables.path, fresh)
+        if job.kind != "update":
             for one in fresh:
                 deltas.person(str(one["profile_key"]), "targeted")
                 deltas.person(str(one["profile_key"]), "ended:sent")
@@ -203,6 +226,27 @@ class Endings:
             deltas.channel(profile_of.get(ending.person_id, ""), ending.channel, "planned")
         await publish_due(tx, ctx, [one.delivery_id for one in new], self._platform.settings.plane)
         await deltas.add(tx)
+
+    @staticmethod
+    async def _noted(
+        tx: Connection, job: _Waiting, told: Sequence[dict[str, object]], now: float
+    ) -> list[dict[str, object]]:
+        """Those of `told` who had been noted as of the part and not told yet; they count from now on."""
+        mine = (tables.path.c.warning_id == job.warning_id, tables.path.c.outside)
+        people = sorted(str(one["person_id"]) for one in told)
+        first = set(
+            (
+                await tx.scalars(
+                    sa.select(tables.path.c.person_id).where(*mine, one_of(tables.path.c.person_id, people))
+                )
+            ).all()
+        )
+        await tx.execute(
+            sa.update(tables.path)
+            .where(*mine, one_of(tables.path.c.person_id, sorted(first)))
+            .values(outside=False, ending="sent", ended_at=now, end_reason="told of the ending")
+        )
+        return [one for one in told if one["person_id"] in first]
 
     async def _ending(
         self, tx: Connection, ctx: WarningContext, old: Delivery, path: tables.Path | None, now: float

@@ -7,25 +7,23 @@ from typing import Any
 import sqlalchemy as sa
 from msgspec.structs import replace
 
-from services.router.cases import cases
 from services.router.clock import watch
+from services.router.opening.stopping import stop
 from services.router.planning import area
 from services.router.planning.contexts import Contexts
 from services.router.planning.notices import notice
 from services.router.planning.plan import WarningContext
 from services.router.store import tables
 from services.router.store.callouts import callout
-from services.router.store.cases import HELP, OPEN, case
+from services.router.store.tables import PART
 from services.shared.bus.outbox import publish
 from services.shared.database import locks
 from services.shared.database.batches import insert_new
 from services.shared.database.engine import Connection
+from services.shared.endings import GOES_ON, PART_RETURNS
 from services.shared.errors import Busy
 from services.shared.ledger.evidence import Evidence
-from services.shared.ledger.kinds import DeliveryKind
-from services.shared.ledger.moves import move_all
-from services.shared.ledger.states import SendState
-from services.shared.ledger.tables import DOOR_DRIVER, IS_DUE, ON_A_LIST, delivery
+from services.shared.ledger.tables import delivery
 from services.shared.ledger.tally import Deltas
 from services.shared.ledger.warnings import warning_state
 from services.shared.messages import WarningIssued, encode
@@ -48,8 +46,8 @@ class Beginning:
             "area_left_out": {},
             "unresolved": [],
         }
-        if message.kind == "ending":
-            row |= {"complete": True, "total": 0}
+        if message.kind == "ending":  # of a part the pages say who is in it
+            row |= {"complete": message.ending != PART_RETURNS, "total": 0}
         deltas = Deltas(message.warning_id)
         if await insert_new(tx, tables.warning, [row]):
             ctx = await self._contexts.of(tx, message.warning_id)
@@ -62,12 +60,15 @@ class Beginning:
                 await watch.begin(tx, ctx)
         stopped: list[str] = []
         for about in message.replaces:  # said again with more of these, when a late message has shown the chain
-            job = {"warning_id": message.warning_id, "about_id": about, "kind": message.kind}
-            if await insert_new(tx, tables.job, [job]) and message.ending != "checking":  # that tells and stops nothing
+            kind = PART if message.ending == PART_RETURNS else message.kind
+            job = {"warning_id": message.warning_id, "about_id": about, "kind": kind}
+            if await insert_new(tx, tables.job, [job]) and message.ending not in GOES_ON:
                 stopped.append(about)
         await locks.plan(tx, *stopped)
         for about in stopped:
-            await self._stop(tx, about, message)
+            await stop(tx, about, message, self._platform.clock.now())
+            await watch.drop(tx, about)
+            await self._call_back(tx, about, message)
         await deltas.add(tx)
 
     @staticmethod
@@ -85,43 +86,6 @@ class Beginning:
         if Evidence[ctx.policy.reached.evidence_at_least.upper()] <= Evidence.ACCEPTED:
             about = warning_state.c.warning_id == ctx.issued.warning_id
             await tx.execute(sa.update(warning_state).where(about).values(accepted_reaches=True))
-
-    async def _stop(self, tx: Connection, about: str, by: WarningIssued) -> None:
-        """Nothing of the old warning goes out any more and its open paths end; who may have got it is told by a job."""
-        now = self._platform.clock.now()
-        ending = "superseded" if by.kind == "update" else "cancelled"
-        state = SendState.SUPERSEDED if by.kind == "update" else SendState.CANCELLED
-        about_it = delivery.c.warning_id == about
-        called = sa.select(case.c.person_id).where(case.c.warning_id == about, HELP, OPEN)
-        visits = (about_it, delivery.c.kind == DeliveryKind.VISIT, ON_A_LIST, delivery.c.answer == "")
-        unmet = (
-            await tx.scalars(
-                sa.select(delivery.c.person_id).where(*visits, delivery.c.person_id.in_(called)).distinct()
-            )
-        ).all()
-        await move_all(tx, state, at=now, where=(about_it, IS_DUE))
-        await move_all(
-            tx, SendState.SUPERSEDED, at=now, state_reason="visit stopped",
-            where=(about_it, delivery.c.driver == DOOR_DRIVER, delivery.c.send_state == "accepted", delivery.c.answer == ""),
-        )  # fmt: skip
-        await cases.taken_back(tx, about, unmet, now, "the warning ended: visit stopped")  # help outlives it
-        await watch.drop(tx, about)
-        await self._call_back(tx, about, by)
-        deltas = Deltas(about)
-        counts = await tx.execute(
-            sa.select(tables.path.c.profile_key, sa.func.count())
-            .where(tables.path.c.warning_id == about, tables.path.c.state == "open")
-            .group_by(tables.path.c.profile_key)
-        )
-        for profile_key, n in counts:
-            deltas.person(profile_key, f"ended:{ending}", n)
-        await tx.execute(
-            sa.update(tables.path)
-            .where(tables.path.c.warning_id == about, tables.path.c.state == "open")
-            .values(state="ended", ending=ending, ended_at=now, end_reason=f"by {by.kind} {by.warning_id[:8]}",
-                    next_at=None, react_at=None)
-        )  # fmt: skip
-        await deltas.add(tx)
 
     async def _call_back(self, tx: Connection, about: str, by: WarningIssued) -> None:
         """Officers who are out hear of the end where they are, before they knock at the next door."""

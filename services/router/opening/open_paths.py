@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from services.router.cases import carry_over
 from services.router.clock import officials
 from services.router.doors.teams import doors_in
+from services.router.opening.part_returns import close_page
 from services.router.planning import elsewhere, reaches_nobody
 from services.router.planning.contexts import Contexts
 from services.router.planning.fatigue import tired
@@ -56,6 +57,9 @@ class OpenPaths:
         await insert_new(
             tx, tables.profile, [{"profile_key": p.key, "body": tables.encode(p)} for p in message.profiles]
         )
+        if ctx.issued.kind == "ending":
+            await close_page(tx, ctx, message, self._platform.clock.now())
+            return Opened(*await self._count(tx, ctx, message), None)
         deltas = Deltas(message.warning_id)
         enough = await tired(tx, self._contexts, ctx, message) if ctx.state == "active" else {}
         next_at = await self._open(
@@ -116,13 +120,15 @@ class OpenPaths:
             last, total, digest = message.page, message.total, message.digest
             values |= {"last_page": last, "total": total, "digest": digest,
                        "unresolved": [list(u) for u in message.unresolved]}  # fmt: skip
-        if not row.pages:
+        if ctx.issued.kind == "ending":
+            values["total"] = row.total  # whom `Endings` has told
+        elif not row.pages:
             await self._keep_teams(tx, ctx, message)
         values["complete"] = last >= 0 and row.pages + 1 == last + 1 and f"{seen:032x}" == digest
         await tx.execute(
             sa.update(tables.warning).where(tables.warning.c.warning_id == message.warning_id).values(**values)
         )
-        if values["complete"]:
+        if values["complete"] and ctx.issued.kind != "ending":
             await reaches_nobody.check_reach(tx, ctx, total, values.get("unresolved", row.unresolved))
             await officials.begin(tx, ctx, self._platform.clock.now())
         return not row.pages, bool(values["complete"])

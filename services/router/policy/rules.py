@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from services.router.policy import vocabulary as w
+from services.shared.endings import ENDING_KINDS
 from services.shared.input.fields import (
     Between,
     ListOf,
@@ -291,7 +292,7 @@ class ChannelsDown(Entry):
 class Ending(Entry):
     """Who hears that a warning is over."""
 
-    kinds: Annotated[Words, ListOf(w.ENDING_KINDS, must=w.ENDING_KINDS, why="a warning may have to end so")]
+    kinds: Annotated[Words, ListOf(ENDING_KINDS, must=ENDING_KINDS, why="a warning may have to end so")]
     to: Annotated[
         frozenset[str],
         ListOf(w.ENDING_TO, frozenset, must=("all_attempted",), why="who got the warning must hear its end"),

@@ -140,7 +140,6 @@ SHORTAGE_FACTS = (
 )
 SHORTAGE_THEN = ("neighbour_call", "fire_service", "loudhailer")
 DOWN_DO = ("doors_now", "area_sound")
-ENDING_KINDS = ("danger_lower_stay_away", "may_return", "sent_by_mistake", "checking", "not_ours")
 ENDING_TO = ("all_attempted", "supporters", "shelters", "officers_out")
 DOOR_ORDER = ("facility", "need", "slack_bucket_15min", "walk_route")  # need: as the shortage ranks people
 COMMANDER_ENDINGS = ("unsafe_by_commander", "handed_to_rescue")

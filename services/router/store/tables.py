@@ -98,6 +98,7 @@ policy_proposed = sa.Table(
     sa.Column("since", sa.Float, nullable=False, comment="wall"),
     sa.Column("agreed", sa.JSON, nullable=False, comment="[[person or key, name]] who said yes"),
 )
+PART = "part"  # a job that speaks to the people of a part, of a warning that goes on
 job = sa.Table(
     "router_job",
     metadata,

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from services.shared.database.engine import Connection
 from services.shared.database.rows import columns, rows_of
+from services.shared.endings import GO_HOME
 from services.shared.hazards.instructions import MOVING, apart
 from services.shared.ledger import areas
 from services.shared.ledger.warnings import in_force, warning_scope, warning_state, warning_text
@@ -110,15 +111,12 @@ async def neighbours(
     return found
 
 
-_GO_HOME = ("may_return", "sent_by_mistake")
-
-
 def contradicts(instruction: str, ending: str, other: Neighbour) -> bool:
     """Whether people in both places would hear two orders that cannot both be followed.
 
     `instruction` is what this one tells people, `ending` how it ends another (empty for none): "go home" where another says
     leave is one too.
     """
-    if ending in _GO_HOME:
+    if ending in GO_HOME:
         return other.instruction in MOVING
     return not ending and apart(instruction, other.instruction)

@@ -148,6 +148,27 @@ async def test_a_form_keeps_what_was_typed(desk: Page, tocsin: Town) -> None:
     assert await desk.locator("#ending1").count() == 1
 
 
+async def test_a_part_without_its_areas_is_asked_for_and_with_them_waits_for_a_second_person(
+    desk: Page, tocsin: Town
+) -> None:
+    """What was typed stays; the message leads to the first name; nothing ends before somebody else confirms it."""
+    sent = await tocsin.warn(alerts.flood("FLOOD-PART"))
+    await desk.goto(f"{tocsin.url}/console/warnings/{sent}/end")
+    await desk.get_by_text("People of a part may go home").click()
+    await desk.fill("#reason", "the west bank was walked")
+    await desk.get_by_text("Which part may return").click()
+    await desk.fill("#place1", "Hedong, west bank")
+    await desk.fill("#place2", "河东西岸")
+    await desk.get_by_role("button", name="End it and tell everybody").click()
+    assert "say which part may return" in await desk.inner_text("[role=alert]")
+    assert "#place1" == await desk.locator("[role=alert] a").get_attribute("href")
+    assert "河东西岸" == await desk.input_value("#place2")
+    await desk.fill("#codes", "grid=nobody-knows")
+    await desk.get_by_role("button", name="End it and tell everybody").click()
+    assert "does not know all of these areas" in await desk.inner_text("[role=alert]")
+    assert "active" == await tocsin.state(sent)
+
+
 async def test_a_form_of_another_site_is_refused(desk: Page, page: Page, tocsin: Town) -> None:
     """With the cookie and a foreign Origin, or one the browser hides, nothing is done."""
     sent = await tocsin.warn(alerts.flood("FLOOD-ORIGIN"))
