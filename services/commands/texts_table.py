@@ -66,7 +66,7 @@ def _cell(words: hazard_texts.WordSet, tag: str, tier: Tier, instruction: str, f
         return None
     model = hazard_texts.MODEL.get(tag) or hazard_texts.MODEL["zh" if tag == hazard_texts.TRADITIONAL else "en"]
     text = hazard_texts.compose(words, tag, tier, instruction, form, model)
-    return TextCell(tag, text, segments(text) if form in ("plain", "short", "easy") else None)
+    return TextCell(tag, text, segments(text) if form in hazard_texts.BY_SMS else None)
 
 
 _OF_LINES = ((mark("Menu"), "menus"), (mark("Keys"), "keys"), (mark("Thanks"), "doing"))

@@ -272,6 +272,7 @@ CASE_FROM: Words = {
 }  # fmt: skip
 TEXTS: Words = {  # what a preview shows of each driver
     "sms": mark("SMS"), "sms_short": mark("SMS, short (deaf readers)"), "sms_easy": mark("SMS, easy read"),
+    "sms_braille": mark("SMS, for a braille display"),
     "call": mark("Call"), "mail_subject": mark("E-mail subject"), "mail": mark("E-mail"),
     "loudspeaker": mark("Loudspeaker"), "cell_broadcast": mark("Cell broadcast"), "large_print": mark("Large print"),
     "crawl": mark("Line on television"), "helper": mark("SMS to a helper"), "officer": mark("SMS to an officer"),

@@ -22,6 +22,7 @@ from services.shared.tiers import Tier
 CHANNELS: tuple[tuple[str, dict[str, Any]], ...] = (  # its key, and what is rendered
     ("sms", {"sms": True}),
     ("sms_short", {"sms": True, "form": "short_plain"}),
+    ("sms_braille", {"sms": True, "form": "braille_line"}),
     ("sms_easy", {"sms": True, "form": "easy_read"}),
     ("call", {"links": False}),
     ("mail_subject", {"link": "..."}),

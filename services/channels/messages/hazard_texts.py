@@ -31,7 +31,8 @@ from services.shared.tiers import TIER_WORDS, Tier
 
 FILE = "forms.yaml"
 TRADITIONAL = "zh-Hant"
-FORMS = ("plain", "short", "easy", "spoken", "card", "crawl")
+FORMS = ("plain", "short", "braille", "easy", "spoken", "card", "crawl")
+BY_SMS = ("plain", "short", "braille", "easy")
 TEXT_KEYS = ("headline", "plain", "short", "easy")
 
 
@@ -196,7 +197,7 @@ def compose(words: WordSet, language: str, tier: Tier, instruction: str, form: s
     """One message of a set, whole; as long as it is. KeyError where the set has no such text: see `WordSet.fits`."""
     lang, rules = words.languages[language], forms()[language]
     said = lang.texts[tier.word][instruction]
-    action = {"short": said.short, "easy": said.easy}.get(form, said.plain).format(
+    action = {"short": said.short, "braille": said.short, "easy": said.easy}.get(form, said.plain).format(
         to=destination(words, language, parts)
     )
     due = ""
@@ -239,8 +240,9 @@ def _menu(language: str, instruction: str, tier: Tier, form: str, parts: Parts) 
     rules, lines = forms()[language], lines_for(language)
     if parts.one_way:
         return lines.one_way.format(hotline=parts.hotline)
-    if form in rules["menus"]:
-        return _of_instruction(rules["menus"][form], instruction, tier)
+    own = rules["menus"].get("short" if form == "braille" else form)
+    if own is not None:
+        return _of_instruction(own, instruction, tier)
     return of_instruction(lines.menus, instruction)[tier]
 
 

@@ -42,7 +42,11 @@ from services.shared.tiers import Tier
 
 __all__ = ["MessageFacts", "Rendered", "Segments", "choose_language", "lines_for", "render", "segments", "tidy"]
 _LINKS = re.compile(r"\s*https?://\S+")
-_SETS = {"short_plain": "short", "easy_read": "easy"}  # forms that a set's own sentences are for
+_SETS = {
+    "short_plain": "short",
+    "braille_line": "braille",
+    "easy_read": "easy",
+}  # forms that a set's own sentences are for
 _CARDS = ("large_print", "large_print_card")
 _USUAL = {"evacuate": "leave", "shelter_in": "stay_in", "check_on": "check_on"}  # respond of a hazard > instruction
 _TO_LEAVE = ("leave_early", "ask_transport", "moved_of_headcount")  # extras for people who are asked to leave
@@ -355,7 +359,7 @@ def _ending(facts: MessageFacts, part: Mapping[str, str], lines: Lines, language
 def _fit(facts: MessageFacts, part: Mapping[str, str], frame: Frame, said: str, menu: str, language: str) -> str:
     """A short message. Source, place, time, number and answers always stay; of what to do the last sentences go first
     (`shortening`), then a long headline gives way to the event's name, then the place to its first names and their count."""
-    usual = 1 if facts.form.startswith("short_plain") else 2
+    usual = 1 if facts.form.startswith(("short_plain", "braille_line")) else 2
     headline, event = part["hazard"], _hazard(part)
     where = [places(part["place"], room, frame.places_more) for room in (LONG_PLACE, _PLACE)]
     kept = list(shortening.shortenings(said, language)) if said else [""]

@@ -59,6 +59,14 @@ def _thanks(said: str, instruction: str, language: str) -> str:
     return of_instruction(lines.doing, instruction) if said == Answer.LEAVING else lines.thanks.get(said, "")
 
 
+_LARGE = {"1": True, "0": False}
+
+
+def _is_large(asked: str, by_form: bool) -> bool:
+    """Whether the page is in large print: as was asked, else as the person reads their messages."""
+    return _LARGE.get(asked, by_form)
+
+
 class AnswerPages:
     """The handlers of /a."""
 
@@ -91,6 +99,7 @@ class AnswerPages:
         row = await self._delivery_of(request)
         text = await self._preparer.warning(row.warning_id)
         chosen = chosen_language(request)
+        by_form = row.form.startswith("large_print")
         wanted = f"{chosen};{row.language}" if chosen else row.language
         if spoken := best(wanted):
             speak(spoken)
@@ -125,6 +134,8 @@ class AnswerPages:
             may_hear=not headline and self._aloud.may(self._words(row, text, said_in)),
             said_in=said_in,
             chosen=chosen,
+            large=_is_large(request.query.get("large", ""), by_form),
+            by_form=by_form,
             headline=headline,
             ending_text=self._ending_words(ending, ended[said_in], wanted, row.number, instruction) if headline else "",
             checking_text=self._ending_words(ending, part, wanted, row.number, instruction) if not headline else "",
@@ -209,5 +220,7 @@ class AnswerPages:
             )
         )
         lang = best(str(form.get("lang", ""))[:35])
-        query = urlencode({"said": given, **({"lang": lang} if lang else {})})
+        large = str(form.get("large", ""))
+        kept = ({"lang": lang} if lang else {}) | ({"large": large} if large in _LARGE else {})
+        query = urlencode({"said": given, **kept})
         raise web.HTTPSeeOther(f"/a/{request.match_info['token']}?{query}")

@@ -25,6 +25,7 @@ class WithWarning(NamedTuple):
     addressee_id: str
     addressee_kind: str
     driver: str
+    form: str
     language: str
     slot: str
     contact_id: str

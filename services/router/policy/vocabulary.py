@@ -59,6 +59,7 @@ EMPTY_NOW = "empty_now"  # a fact of a house: nobody is in it at this hour
 MOVING_WORDS = ("nearest_unit_goes", "transport_team", "door")  # of a house's escalation: in orange and red alone
 FORMS = (  # the first that any of a person's groups asks for
     "easy_read",
+    "braille_line",
     "short_plain",
     "facility_brief",
     "slow_spoken",

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from services.channels.messages.frames import frame_for
 from services.channels.messages.hazard_text_rules import faults_of, findings
 from services.channels.messages.hazard_texts import (
+    BY_SMS,
     FORMS,
     MODEL,
     Parts,
@@ -34,6 +35,7 @@ from tests.unit.channels.test_render import PARTS, facts
 NAMES = sorted(shipped())
 LIMITS = {  # words.md: plain 2 segments (blue zh 1), deaf short-plain 1, easy read 1 zh / 2 en
     ("en", "plain"): 2, ("zh", "plain"): 2, ("en", "short"): 1, ("zh", "short"): 1, ("en", "easy"): 2, ("zh", "easy"): 1,
+    ("en", "braille"): 2, ("zh", "braille"): 2,
 }  # fmt: skip
 
 
@@ -64,7 +66,9 @@ def test_every_form_fits_its_segments(name: str, language: str) -> None:
                 if form != "spoken":
                     assert "4721" in text
                 assert "{" not in text
-                assert (parts.short_source if form in ("short", "easy") and language == "en" else parts.source) in text
+                assert (
+                    parts.short_source if form in ("short", "braille", "easy") and language == "en" else parts.source
+                ) in text
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -435,8 +439,8 @@ def test_a_page_of_every_text_to_be_signed(tmp_path: Path) -> None:
     """Each hazard, tier, instruction and form in the languages asked for, with segments; answers and endings; else refused."""
     run = CliRunner().invoke
     page = run(texts_cli.app, ["table", "--languages", "en,zh"]).output
-    rows = sum(len({*words.languages["en"].cells()}) for words in shipped().values()) * len(FORMS)
-    assert page.count("<small>") == rows, "plain, short and easy of two languages are half of the cells"
+    cells = sum(len({*words.languages["en"].cells()}) for words in shipped().values())
+    assert page.count("<small>") == cells * len(BY_SMS) * 2
     assert "gsm-7" in page
     assert "Reply 1 inside, 2 need help, 3 not there." in page
     assert "现在打开所有门窗" in page
