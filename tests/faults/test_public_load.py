@@ -37,7 +37,6 @@ def test_public_pages_take_nothing_from_those_who_warn(
     home = ours.make_home(tmp_path / "home", PEOPLE)
     idle: list[tuple[float, float]] = []
     beside: list[tuple[float, float]] = []
-    answers = 0
     with Standin(0.02) as provider, Tocsin(home, provider.port) as server:
         for n in range(4):
             red(server, provider, f"warm{n}")
@@ -45,8 +44,7 @@ def test_public_pages_take_nothing_from_those_who_warn(
             idle += [red(server, provider, f"idle{turn}-{n}") for n in range(TRIES // ROUNDS)]
             with Crowd(server.ports["tocsin"], CONNECTIONS) as crowd:
                 beside += [red(server, provider, f"beside{turn}-{n}") for n in range(TRIES // ROUNDS)]
-            answers += crowd.answers
-    assert answers > CONNECTIONS, "everybody of the crowd was answered too"
+            assert crowd.answers >= CONNECTIONS, "everybody of the crowd was answered too"
     found = {
         what: (statistics.median(one[n] for one in idle), statistics.median(one[n] for one in beside))
         for n, what in enumerate(("an authority's call", "red's first message"))

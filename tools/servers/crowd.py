@@ -8,11 +8,15 @@ import sys
 from types import TracebackType
 from typing import Self
 
+ALL_ANSWERED_S = 60.0  # strangers are let in so many a second: a crowd is answered one after the other
 PATHS = ("/cap/atom.xml", "/public/check", "/cap/feed.json", "/public/check?number={n}", "/static/tocsin.css", "/")
 
 
 class Crowd:
-    """So many connections, each asking again as soon as it is answered, as long as the block lasts; `answers` in all."""
+    """So many connections, each asking again as soon as it is answered, until every one has an answer and the block is over.
+
+    `answers` in all, once it is.
+    """
 
     def __init__(self, port: int, connections: int) -> None:
         self._command = [sys.executable, "-m", "tools.servers.crowd", str(port), str(connections)]
@@ -25,7 +29,7 @@ class Crowd:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
-        out, _ = self._process.communicate("", timeout=30)
+        out, _ = self._process.communicate("", timeout=ALL_ANSWERED_S)
         self.answers = int(out.split()[-1])
 
 
@@ -53,6 +57,8 @@ async def _main(port: int, connections: int) -> None:
     sys.stdout.write("all in\n")
     sys.stdout.flush()
     await asyncio.to_thread(sys.stdin.read)
+    while not all(counts):  # noqa: ASYNC110  whoever is answered tells nobody
+        await asyncio.sleep(0.05)
     ended.set()
     for task in tasks:
         task.cancel()
