@@ -14,6 +14,7 @@ import shapely
 from services.gateway.cap import Alert, Area, Info, Reference, read, write, write_time
 from services.gateway.cap.meaning import living
 from services.gateway.store import Parts, StoredWarning
+from services.shared.endings import PART_RETURNS
 from services.shared.errors import Refused
 from services.shared.hazards import UNKNOWN, known
 from services.shared.text.links import LinkHosts
@@ -52,7 +53,7 @@ _ENDINGS = {
         "{hazard}:预警解除", "预警已解除。已离家的可以回家,留在屋里的可以出门。",
     ),
     "may_return_part": _Ending(
-        "Update", "AllClear",
+        "Alert", "AllClear",
         "Ended here: {hazard}", "The warning has ended in this place. If you left, you may go home. If you stayed in, you may go "
         "out. Elsewhere it goes on.",
         "{hazard}:本地预警解除", "本地预警已解除。已离家的可以回家,留在屋里的可以出门。其他地方仍然有效。",
@@ -101,8 +102,10 @@ def cap_document(row: StoredWarning, tier: Tier, parts: Parts, name: Name) -> by
 
 def ending_document(row: StoredWarning, tier: Tier, parts: Parts, name: Name) -> bytes:
     """An ending's document: a Cancel of what it ends, or an Update that says AllClear. While we check, an Update that
-    goes on."""
+    goes on; for a part an Alert of its own, as whatever names the warning takes its place everywhere (CAP 1.2, 3.2.1)."""
     how = _ENDINGS[row.state_ending]
+    if row.state_ending == PART_RETURNS:
+        name = replace(name, references=())
     alert = _made(row, tier, parts, name, how.msg_type)
     return write(
         replace(

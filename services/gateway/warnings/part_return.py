@@ -42,8 +42,15 @@ class PartIn(pydantic.BaseModel):
 
     @property
     def shape(self) -> str:
-        """GeoJSON, or empty. Refused where it is no polygon."""
-        return shapely.to_geojson(polygon(self.area)) if self.area is not None else ""
+        """GeoJSON, or empty. Refused where it is no polygon, or has a hole: CAP has none, and who lies in one may not return."""
+        if self.area is None:
+            return ""
+        shape = polygon(self.area)
+        if any(len(one.interiors) for one in shapely.get_parts(shape)):
+            raise Refused(
+                "part.area: it has a hole: give it as polygons without one", field="part.area", rule="no hole"
+            )
+        return shapely.to_geojson(shape)
 
     def named(self, texts: Texts) -> Texts:
         """The warning's texts with the part's name for its place. Refused where a language has no name for it."""

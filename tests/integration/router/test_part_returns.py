@@ -10,12 +10,14 @@ import pytest
 import shapely
 import sqlalchemy as sa
 
+from services.gateway.cap import read
 from services.gateway.intake.incoming import from_cap
 from services.registry.store.tables import person
 from services.router.store import tables
 from services.shared.endings import ENDING_KINDS, PART_RETURNS
 from services.shared.ledger.kinds import WARNS, DeliveryKind
 from services.shared.ledger.tables import delivery
+from services.shared.ledger.warnings import warning_text
 from tests.kit import alerts
 from tests.kit.town import Town, open_town
 
@@ -25,6 +27,15 @@ WEST = {"en-US": "Hedong, west bank", "zh-CN": "河东西岸"}
 def box(west: float, south: float, east: float, north: float) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(shapely.to_geojson(shapely.box(west, south, east, north)))
     return found
+
+
+RING = {
+    "type": "Polygon",
+    "coordinates": [
+        [[102.99, 30.0], [103.01, 30.0], [103.01, 30.02], [102.99, 30.02], [102.99, 30.0]],
+        [[102.995, 30.005], [103.005, 30.005], [103.005, 30.015], [102.995, 30.015], [102.995, 30.005]],
+    ],
+}
 
 
 @pytest.fixture
@@ -154,6 +165,20 @@ async def test_the_page_of_who_may_return_says_so_and_of_everybody_else_says_go(
         assert ended == ("has ended for your place" in body.decode()), body.decode()[:3000]
 
 
+async def test_broadcasters_hear_of_the_part_alone_and_go_on_with_the_warning(town: Town) -> None:
+    """An Alert that names no other message: in CAP whatever names the warning takes its place, everywhere."""
+    warning_id = await town.warn(alerts.flood(), tier="red", doors="safe")
+    await town.at("+3 min")
+    ending_id, middle = await let_return(town, warning_id)
+    [published] = await town.rows(sa.select(warning_text.c.cap_xml).where(warning_text.c.warning_id == ending_id))
+    alert = read(published.cap_xml).alerts[0]
+    assert ("Alert", ()) == (alert.msg_type, alert.references)
+    for info in alert.infos:
+        assert ("AllClear",) == info.response_type
+        assert "west bank" in info.areas[0].desc or "河东西岸" in info.areas[0].desc
+        assert max(lon for ring in info.areas[0].polygons for _, lon in ring) <= middle + 1e-6
+
+
 async def test_when_all_of_it_ends_who_returned_long_ago_hears_nothing_more(town: Town) -> None:
     warning_id = await town.warn(alerts.flood(), tier="red", doors="safe")
     await town.at("+8 min")
@@ -170,13 +195,14 @@ async def test_when_all_of_it_ends_who_returned_long_ago_hears_nothing_more(town
 @pytest.mark.parametrize(
     ("changed", "field", "words"),
     [
+        ({"area": RING}, "part.area", "it has a hole"),
         ({"place": {"en-US": "Hedong"}}, "part.place", "how the part is called in"),
         ({"area": box(0.0, 0.0, 1.0, 1.0)}, "part", "outside the place"),
         ({"area": box(90.0, 20.0, 110.0, 40.0)}, "part", "the whole place"),
         ({"area": None, "geocodes": [["nothing", "1"]]}, "part.geocodes", "does not know"),
         ({"area": None}, "part", "say where"),
     ],
-    ids=["a language without a name", "elsewhere", "all of it", "a code nobody knows", "nowhere"],
+    ids=["a hole", "a language without a name", "elsewhere", "all of it", "a code nobody knows", "nowhere"],
 )
 async def test_what_is_no_part_is_refused_and_nothing_has_changed(
     town: Town, changed: dict[str, Any], field: str, words: str
