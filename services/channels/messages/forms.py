@@ -81,7 +81,7 @@ def _in(
         cut = segments(text) if facts.sms else None
         yield FormText(
             language, channel, text, cut.count if cut else 0, cut.encoding if cut else "", _tells(text, language),
-            gave_way(facts, language), is_draft(facts, made.language),
+            gave_way(facts, language), channel != "mail_subject" and is_draft(facts, made.language),
         )  # fmt: skip
     part = parts[language]
     block = DocumentInfo(

@@ -237,6 +237,15 @@ def compose(words: WordSet, language: str, tier: Tier, instruction: str, form: s
     return re.sub(r" +([.。])", r"\1", " ".join(text.split()))
 
 
+def tier_word(language: str, tier: Tier) -> str:
+    """How urgent it is, "Alerta roja", where people may be told in that language and its `forms.yaml` has a word for it; else
+    empty: then the authority's own words stand alone."""
+    rules = forms().get(base_of(language), {})
+    if base_of(language) not in in_use() or "tier" not in rules:
+        return ""
+    return str(rules["tier"]).format(colour=rules["colours"][tier.word])
+
+
 def _of_instruction(rows: Mapping[str, Mapping[str, str]], instruction: str, tier: Tier) -> str:
     """A row of `forms.yaml` for an instruction, or the one for all others."""
     return str(rows.get(instruction, rows["other"])[tier.word])

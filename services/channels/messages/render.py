@@ -29,6 +29,7 @@ from services.channels.messages.fitting import (
     tidy,
 )
 from services.channels.messages.frames import Frame, frame_for, lines_for
+from services.channels.messages.hazard_texts import tier_word
 from services.channels.messages.message_facts import NAME, MessageFacts, Parts, choose_language, of_place
 from services.channels.messages.own_texts import of_set
 from services.channels.messages.phrases import Lines, in_use, of_instruction
@@ -88,6 +89,8 @@ def _rendered(facts: MessageFacts, wanted: str) -> Rendered:
         spoken = [one for one in spoken if base_of(one) in in_use()] or spoken
     language = choose_language(wanted, spoken, of_place(facts.parts))
     part = facts.parts[language]
+    if not part["tier"] and (word := tier_word(language, facts.tier)):
+        part = {**part, "tier": word}
     lines = lines_for(language)
     if facts.drill:
         part = {**part, "source": f"{frame_for(language).drill} {part['source']}"}
