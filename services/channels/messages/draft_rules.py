@@ -127,15 +127,19 @@ def _of_text(text: str, english: str, language: str) -> Iterator[str]:
 
 def _of_forms(language: str) -> Iterator[str]:
     own, english = forms()[language], forms()["en"]
+    where = f"forms.yaml, {language}"
+    if missing := sorted(english.keys() - own.keys()):
+        yield f"{where}: {missing[0]} is missing, which stands in English: add it"
+        return
     for row in ("colours", "alerts"):
         if missing := sorted({*TIER_WORDS} - own[row].keys()):
-            yield f"forms.yaml, {language}, {row}: {missing[0]} is missing: add it"
+            yield f"{where}, {row}: {missing[0]} is missing: add it"
     for form in FORMS:
         if missing := sorted(_parts(english[form]["text"]) - _parts(own[form]["text"])):
-            yield f"forms.yaml, {language}, {form}: {{{missing[0]}}} is missing, which stands in English: add it"
+            yield f"{where}, {form}: {{{missing[0]}}} is missing, which stands in English: add it"
     for form, rows in english["menus"].items():
         for key in sorted(rows.keys() - own["menus"].get(form, {}).keys()):
-            yield f"forms.yaml, {language}, menus, {form}: {key} is missing: add it"
+            yield f"{where}, menus, {form}: {key} is missing: add it"
 
 
 def _parts(pattern: str) -> set[str]:

@@ -1,8 +1,9 @@
 """Writes what stands around an authority's words, in one language from the first sign to the last. Pure.
 
 English and Chinese (in either script), and every language whose drafts the operator has named, have sentences of our own for
-everything. Some others have a frame (`frame.yaml` of their folder): how to answer, whom to call. Every other language has none, and then nothing but the
-authority's words, figures and the number to call goes out: an English menu under a text in Thai is read by nobody who needs it.
+everything. Some others have a frame (`frame.yaml` of their folder): how to answer, whom to call. The rest have none, and then
+nothing but the authority's words, figures and the number to call goes out: an English menu under a text in Thai is read by
+nobody who needs it.
 """
 
 from __future__ import annotations

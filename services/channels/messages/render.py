@@ -84,11 +84,13 @@ def _rendered(facts: MessageFacts, wanted: str) -> Rendered:
     there = list(facts.parts["languages"])
     spoken = [one for one in there if languages.spoken(one, facts.speaks)] or there
     ends = facts.kind is DeliveryKind.ENDING or (facts.kind is DeliveryKind.AREA and facts.ending != "")
-    # what we say ourselves: in a language of ours
-    if ends or facts.kind in _OURS or facts.addressee in ("supporter", "worker"):
+    ours = ends or facts.kind in _OURS or facts.addressee in ("supporter", "worker")
+    if ours:  # what we say ourselves: in a language of ours
         spoken = [one for one in spoken if base_of(one) in in_use()] or spoken
     language = choose_language(wanted, spoken, of_place(facts.parts))
     part = facts.parts[language]
+    if ours and base_of(language) not in in_use():
+        language = _ours(wanted, facts)
     if not part["tier"] and (word := tier_word(language, facts.tier)):
         part = {**part, "tier": word}
     lines = lines_for(language)
@@ -113,6 +115,13 @@ def _rendered(facts: MessageFacts, wanted: str) -> Rendered:
     if facts.addressee == "worker":
         return _helper(facts, part, lines.officer_phone if facts.form == "officer_phone" else lines.officer, language)
     return _warning(facts, part, frame_for(language), language)
+
+
+def _ours(wanted: str, facts: MessageFacts) -> str:
+    """In which of our languages something is said where the warning brings none of them: the person's next, else the place's.
+    Names stand as the warning has them."""
+    tags = languages.in_order(f"{wanted};{of_place(facts.parts)}")
+    return next((tag for tag in tags if base_of(tag) in in_use() and languages.spoken(tag, facts.speaks)), "en")
 
 
 def _warning(facts: MessageFacts, part: Mapping[str, str], frame: Frame, language: str) -> Rendered:

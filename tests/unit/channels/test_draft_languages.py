@@ -132,6 +132,20 @@ def test_the_places_language_is_taken_where_it_may_be_used() -> None:
         assert "es" == render(ending, "ug").language
 
 
+def test_an_ending_of_a_warning_in_no_language_of_ours_is_in_their_next() -> None:
+    """Spanish alone and not named: who reads Chinese too, or lives where it is spoken, gets no English sentence."""
+    alone = {"languages": ["es"], "instruction": "leave", "set": "flash_flood", "es": SPANISH}
+    ending = facts(parts=alone, kind=DeliveryKind.ENDING, ending="may_return")
+    assert "可以回家" in render(ending, "es;zh").text
+    assert (
+        "可以回家"
+        in render(facts(parts={**alone, "of_place": "zh"}, kind=ending.kind, ending=ending.ending), "es").text
+    )
+    assert "You may go home" in render(ending, "es").text
+    with using("es"):
+        assert "Puede volver a casa" in render(ending, "es;zh").text
+
+
 @pytest.mark.parametrize("form", ["short_plain", "easy_read"])
 def test_a_text_nobody_can_read_by_machine_follows_those_that_can_be_read(form: str) -> None:
     """The English of the same warning keeps people in: our Spanish "leave" gives way, and why is said."""
@@ -208,8 +222,9 @@ def test_every_message_of_a_named_draft_is_whole(language: str) -> None:
 
 
 ORDERS = {
-    ("es", "leave"): r"\b[Ss]alga (?:ya|de la casa)", ("es", "stay_in"): r"[Qq]uédese|\b[Ee]ntre\b|\bEsté en una casa",
-    ("es", "go_up"): r"\bSuba ya", ("es", "avoid"): r"\bNo |\b[Ll]ejos|\bEvite|\bSalga del cauce", ("es", "boil"): r"\bHierva",
+    ("es", "leave"): r"\b[Ss]alga (?:ya|de la casa)", ("es", "boil"): r"\bHierva",
+    ("es", "stay_in"): r"[Qq]uédese|\b[Ee]ntre\b|\bEsté en una casa",
+    ("es", "go_up"): r"\bSuba ya", ("es", "avoid"): r"\bNo |\b[Ll]ejos|\bAléjese|\bEvite|\bSalga del cauce",
     ("fr", "leave"): r"(?:[Pp]artez|[Ss]ortez|Quittez)\b.* maintenant", ("fr", "boil"): r"bouillir",
     ("fr", "stay_in"): r"[Rr]estez|\bEntrez|\bSoyez dans une maison", ("fr", "go_up"): r"\bMontez à l'étage",
     ("fr", "avoid"): r"\bN(?:e |')|\b[Ll]oin|Évitez|\bPas de",
@@ -330,6 +345,22 @@ def test_a_draft_that_lacks_what_english_has_is_told() -> None:
     assert [] == [*draft_rules.findings(sets)]
     only = [WordSet(one.hazard, {"en": one.languages["en"]}) if one.hazard == "heat" else one for one in sets]
     assert any(one.startswith("heat, es: has no texts") for one in draft_rules.findings(only))
+
+
+def test_forms_and_lines_are_held_against_english_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is left out of a form or of our own sentences is told with its place."""
+    made = {tag: {**rules} for tag, rules in hazard_texts.forms().items()}
+    made["es"] |= {"short": {"limit": 3, "text": "{short_source}: {name}. {action} {menu} No.{number}"}}
+    del made["fr"]["crawl"]
+    monkeypatch.setattr(draft_rules, "forms", lambda: made)
+    thanks = {**LINES["es"].thanks, "help": "We have your request for help."}
+    monkeypatch.setitem(LINES, "es", dataclasses.replace(LINES["es"], thanks=thanks, one_way="Ayuda: llame."))
+    found = [*draft_rules.findings([*shipped().values()])]
+    for fault in (
+        "forms.yaml, es, short: {colour} is missing", "forms.yaml, fr: crawl is missing", "es, one_way: {hotline} is missing",
+        "es, thanks, help: {hotline} is missing",
+    ):  # fmt: skip
+        assert [one for one in found if fault in one], (fault, found)
 
 
 def test_a_place_nothing_fills_is_a_fault_and_no_crash() -> None:
