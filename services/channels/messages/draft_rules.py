@@ -11,7 +11,6 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from string import Formatter
-from typing import Any
 
 from babel.core import get_global
 
@@ -158,9 +157,9 @@ def _of_lines(language: str) -> Iterator[str]:
             yield from (f"lines.yaml, {language}, {where}: {fault}" for fault in _of_line(text, beside))
 
 
-def _leaves(where: str, mine: Any, theirs: Any, *, by_instruction: bool) -> Iterator[tuple[str, str, str]]:
+def _leaves(where: str, mine: object, theirs: object, *, by_instruction: bool) -> Iterator[tuple[str, str, str]]:
     """Each text of theirs with the one of mine that stands for it, and where it stands."""
-    if isinstance(theirs, Mapping):
+    if isinstance(theirs, Mapping) and isinstance(mine, Mapping):
         for key, value in theirs.items():
             rows = by_instruction or "other" in theirs
             found = of_instruction(mine, key) if rows else mine.get(key, "")

@@ -7,12 +7,11 @@ same as the authority's own words.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from services.channels.messages import hazard_texts
 from services.channels.messages.fitting import LONG_PLACE, named, places, tidy
 from services.channels.messages.frames import frame_for, state_of
-from services.channels.messages.message_facts import NAME, MessageFacts, choose_language, of_place
+from services.channels.messages.message_facts import NAME, MessageFacts, Parts, choose_language, of_place
 from services.channels.messages.segments import segments
 from services.shared import draft_languages
 from services.shared.hazards.instructions import MOVING, contradiction, dropped, told_in
@@ -39,7 +38,7 @@ def of_set(facts: MessageFacts, part: Mapping[str, str], language: str, form: st
         return "", ""
     if not words.fits(base, f"{part['hazard']} {part.get('event', '')}", facts.tier, instruction):
         return "", ""
-    to: Any = part.get("to") or facts.parts.get("to") or {}
+    to: Parts = facts.parts[language].get("to") or facts.parts.get("to") or {}
     most = hazard_texts.limit(base, facts.tier, _SETS[form]) if facts.sms else 0
     # A long name of an authority takes a second segment: our short text in two is read sooner than theirs in two
     for room, more in ((room, more) for more in (0, 1) for room in (80, 40, 24, 12)):
