@@ -161,7 +161,9 @@ def _warning(facts: MessageFacts, part: Mapping[str, str], frame: Frame, languag
         text = _fit(facts, part, frame, said, f"{more} {menu}".strip(), language)
     else:
         text = _in_lines(facts, part, frame, said, f"{more} {menu}".strip(), form)
-    if "screen_reader" in extras:
+    if (
+        "screen_reader" in extras and base_of(language) == "en"
+    ):  # "No." is a denial to the ear; other languages have other words
         text = re.sub(r"\bNo\. ?(?=\d)", "Number ", text)
     if by_link:
         here = frame.answer_here.rstrip(":：") if facts.link_apart else f"{frame.answer_here} {facts.link}".strip()

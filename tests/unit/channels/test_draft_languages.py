@@ -113,6 +113,14 @@ def test_what_we_say_ourselves_comes_in_the_next_language_until_theirs_is_named(
     assert SPANISH["source"] in named.text
 
 
+@pytest.mark.parametrize("form", ["plain", "short_plain", "easy_read"])
+def test_what_is_added_for_a_screen_reader_is_of_the_same_language(form: str) -> None:
+    """English spells its "No." out; no English word comes into a Spanish text."""
+    with using("es"):
+        assert "Number" not in render(facts(parts=BOTH, form=f"{form}+screen_reader"), "es").text
+    assert "Number 4721" in render(facts(parts=BOTH, form="plain+screen_reader"), "en").text
+
+
 def test_thanks_and_questions_follow_the_persons_list() -> None:
     """Named or not, what is answered to a reply is in the first of their languages that may be used."""
     assert LINES["en"] is lines_for("es;en")
