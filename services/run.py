@@ -23,7 +23,7 @@ from services.node import Node
 from services.registry.figures import FIGURES as LOOKS
 from services.roles import ROLES, check_keys, check_roles, read_keys
 from services.router.figures import FIGURES as PATHS
-from services.shared import i18n, telemetry
+from services.shared import draft_languages, i18n, telemetry
 from services.shared.alarms import FIGURES as ALARMS
 from services.shared.bus.embedded import EmbeddedBus
 from services.shared.bus.port import Bus
@@ -128,6 +128,7 @@ async def _build(
     synchronous: str,
     recorder_window_s: float,
 ) -> Node:
+    draft_languages.use(settings.drafts)
     url = settings.resolved_database_url
     lock = None
     if url.startswith("sqlite"):

@@ -59,7 +59,8 @@ def in_words(found: FormsOf) -> Iterator[str]:
     for one in found.forms:
         tells = "?" if one.tells is None else "+".join(one.tells) or "-"
         way = f" ({t('gave way')}: {one.gave_way})" if one.gave_way else ""
-        yield f"{one.language} {one.channel} [{tells}]{way}: {' '.join(one.text.split())}"
+        draft = f" ({t('draft: nobody has checked it')})" if one.draft else ""
+        yield f"{one.language} {one.channel} [{tells}]{way}{draft}: {' '.join(one.text.split())}"
     for two in found.contradictions:
         said = t(NAMES[two.order]) if two.order else t("leaves it out")
         yield f"!! {two.text}: {said} / {two.other}: {t(NAMES[two.opposite])}"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import sqlalchemy as sa
 import typer
 
-from services.shared import i18n
+from services.shared import draft_languages, i18n
 from services.shared.database.engine import Database, FileLock
 from services.shared.database.instance import check_plane
 from services.shared.database.soundness import REMEDY
@@ -49,8 +49,10 @@ class Declined(Refused):
 
 
 def settings() -> Settings:
-    """Settings from the environment; Refused names the variable that is wrong."""
-    return Settings()
+    """Settings from the environment, and the drafts they allow in use; Refused names the variable that is wrong."""
+    found = Settings()
+    draft_languages.use(found.drafts)
+    return found
 
 
 def read_file(path: Path) -> bytes:

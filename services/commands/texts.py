@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from services.channels.messages import card_phrases, frames, hazard_texts
+from services.channels.messages import card_phrases, draft_rules, frames, hazard_texts
 from services.channels.messages.hazard_text_rules import findings
 from services.channels.messages.hazard_texts import Texts, WordSet
 from services.channels.messages.phrases import LINES
@@ -20,7 +20,9 @@ from services.channels.replies.quoted_text import findings as phone_findings
 from services.commands.kit import Language, echo, settings
 from services.commands.printing import print_pdf
 from services.commands.texts_table import as_page
+from services.shared import draft_languages
 from services.shared.errors import Refused
+from services.shared.hazards.instructions import told_in
 from services.shared.input.fields import json_schema
 from services.shared.people.languages import base_of
 from services.shared.tiers import TIER_WORDS
@@ -39,9 +41,18 @@ def texts_check(
     if files:
         sets = [WordSet(file.stem, {base_of(file.parent.parent.name): hazard_texts.load(file)}) for file in files]
     faults = [fault for one in sets for fault in findings(one)]
-    faults += [] if files else _of_our_own()
+    shipped = hazard_texts.shipped()
+    beside = draft_rules.findings(sets) if not files else [
+        fault for one in sets for fault in draft_rules.beside_english(one, shipped.get(one.hazard))
+    ]  # fmt: skip
+    faults += [*beside, *([] if files else _of_our_own())]
     for fault in faults:
         echo(fault)
+    if unread := sorted({language for one in sets for language in _written(one) if told_in("", language) is None}):
+        echo(
+            f"{', '.join(unread)}: form, places, lengths and what is missing are checked; what a text tells people to do is not, "
+            "since there is no instructions.yaml: let a reader check that"
+        )
     states = sorted({f"{language} {one.state(language)}" for one in sets for language in _written(one)})
     echo(f"{len(sets)} sets, {len(faults)} faults; {', '.join(states)}")
     raise typer.Exit(1 if faults else 0)
@@ -91,6 +102,8 @@ def texts_list() -> None:
         states = ", ".join(f"{language} {one.state(language)}" for language in _written(one))
         echo(f"{one.hazard}: {states}")
     echo("endings, helpers, officers: " + ", ".join(f"{name} {lines.state}" for name, lines in LINES.items()))
+    drafts, named = draft_languages.drafts(), settings().drafts
+    echo(f"drafts that people are told: {', '.join(named) or 'none'}, of {', '.join(drafts) or 'none'}")
 
 
 @app.command("show")
@@ -114,7 +127,7 @@ def texts_show(
         raise Refused(f"--form {form}: use {', '.join(hazard_texts.FORMS)}", field="--form", given=form)
     if tier and tier not in TIER_WORDS:
         raise Refused(f"there is no tier {tier!r}: use {', '.join(TIER_WORDS)}", field="--tier", given=tier)
-    parts = hazard_texts.replace_place(hazard_texts.MODEL[lang], place, confirmed_open=confirmed_open)
+    parts = hazard_texts.replace_place(hazard_texts.model_of(lang), place, confirmed_open=confirmed_open)
     hazard_texts.destination(words, lang, parts, must=True)
     for one, instruction in words.languages[lang].cells():
         if tier and one.word != tier:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from services.channels.messages import hazard_texts
@@ -14,6 +14,10 @@ from services.shared.i18n import language, mark, t
 from services.shared.tiers import NAMES as TIER_NAMES
 from services.shared.tiers import Tier
 from services.shared.web.html import rendered
+
+_STATES = {
+    "draft": mark("draft: nobody has checked it"), "translated": mark("translated, not checked"), "checked": mark("checked"),
+}  # fmt: skip
 
 
 class TextCell(NamedTuple):
@@ -42,15 +46,22 @@ def of_hazard(hazard: str) -> str:
     words = hazard_texts.shipped().get(hazard)
     if words is None:
         return ""
-    there = [one for one in words.languages if one != hazard_texts.TRADITIONAL]
-    return rendered("texts_rows.html", there=there, rows=list(_of_hazard(words, there)))
+    there = [one for one in words.languages if one != hazard_texts.TRADITIONAL and words.usable(one)]
+    return rendered("texts_rows.html", there=_headed(there, words.state), rows=list(_of_hazard(words, there)))
+
+
+def _headed(languages: list[str], state: Callable[[str], str]) -> list[str]:
+    """Each language with how far its texts were checked."""
+    return [f"{one} ({t(_STATES[state(one)])})" for one in languages]
 
 
 def _sections(languages: list[str]) -> Iterator[tuple[str, list[str], Iterator[TextRow]]]:
     for hazard, words in hazard_texts.shipped().items():
         there = [one for one in languages if one in words.languages]
-        yield name_of(hazard, language()), there, _of_hazard(words, there)
-    yield t("Answers and endings"), languages, _of_lines([(one, LINES.get(one)) for one in languages])
+        yield name_of(hazard, language()), _headed(there, words.state), _of_hazard(words, there)
+    there = [one for one in languages if one in LINES]
+    rows = _of_lines([(one, LINES[one]) for one in there])
+    yield t("Answers and endings"), _headed(there, lambda one: LINES[one].state), rows
 
 
 def _of_hazard(words: hazard_texts.WordSet, languages: list[str]) -> Iterator[TextRow]:
@@ -64,15 +75,14 @@ def _of_hazard(words: hazard_texts.WordSet, languages: list[str]) -> Iterator[Te
 def _cell(words: hazard_texts.WordSet, tag: str, tier: Tier, instruction: str, form: str) -> TextCell | None:
     if words.languages[tag].of(tier, instruction) is None:
         return None
-    model = hazard_texts.MODEL.get(tag) or hazard_texts.MODEL["zh" if tag == hazard_texts.TRADITIONAL else "en"]
-    text = hazard_texts.compose(words, tag, tier, instruction, form, model)
+    text = hazard_texts.compose(words, tag, tier, instruction, form, hazard_texts.model_of(tag))
     return TextCell(tag, text, segments(text) if form in hazard_texts.BY_SMS else None)
 
 
 _OF_LINES = ((mark("Menu"), "menus"), (mark("Keys"), "keys"), (mark("Thanks"), "doing"))
 
 
-def _of_lines(languages: list[tuple[str, Lines | None]]) -> Iterator[TextRow]:
+def _of_lines(languages: list[tuple[str, Lines]]) -> Iterator[TextRow]:
     for instruction, name in NAMES.items():
         for title, of in _OF_LINES:
             yield TextRow((t(name), t(title)), tuple(_line(tag, lines, of, instruction) for tag, lines in languages))
@@ -80,9 +90,7 @@ def _of_lines(languages: list[tuple[str, Lines | None]]) -> Iterator[TextRow]:
             yield TextRow((t(name), kind), tuple(_line(tag, lines, kind, instruction) for tag, lines in languages))
 
 
-def _line(tag: str, lines: Lines | None, of: str, instruction: str) -> TextCell | None:
-    if lines is None:
-        return None
+def _line(tag: str, lines: Lines, of: str, instruction: str) -> TextCell:
     if of == "menus":
         return TextCell(tag, " / ".join(filter(None, of_instruction(lines.menus, instruction).values())), None)
     rows = {"keys": lines.keys, "doing": lines.doing}.get(of) or lines.endings[of]

@@ -21,6 +21,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from services.shared import draft_languages
 from services.shared.client_address import Network, networks_of
 from services.shared.errors import Refused
 from services.shared.model_faults import said_of
@@ -122,6 +123,11 @@ class Settings(Environment):
     language_areas: str = Field(
         "",
         description="the same by code of an area, like GB2260:5133=bo;zh,GB2260:65=ug;zh: of areas whose code begins so",
+    )
+    draft_languages: str = Field(
+        "",
+        description="languages joined by commas, like es,fr, in which people may be told our own sentences though nobody has "
+        "checked them yet; empty for none",
     )
     hotline: str = Field("112", description="digits-only number a resident calls to check a message")
     authority: str = Field("", description="name of the authority in messages, where a warning does not bring one")
@@ -226,6 +232,12 @@ class Settings(Environment):
                 raise ValueError(f"{entry!r} is no area and its languages: give entries like GB2260:5133=bo;zh")
         return value
 
+    @field_validator("draft_languages")
+    @classmethod
+    def _known_drafts(cls, value: str) -> str:
+        draft_languages.read(value)
+        return value
+
     @field_validator("link_hosts")
     @classmethod
     def _hosts(cls, value: str) -> str:
@@ -268,6 +280,11 @@ class Settings(Environment):
     def resting_weights(self) -> dict[str, float]:
         """Driver > points."""
         return _points(self.weights)
+
+    @property
+    def drafts(self) -> tuple[str, ...]:
+        """The languages whose drafts may be used."""
+        return draft_languages.read(self.draft_languages)
 
     def languages_at(self, geocodes: Iterable[Sequence[str]]) -> str:
         """The languages of a place by its codes, best first; those of the longest code that one of them begins with."""

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from babel import Locale
 
-from services.channels.messages.phrases import STATES
 from services.shared import i18n
+from services.shared.draft_languages import STATES
 from services.shared.i18n import in_each_language
 from services.shared.people.languages import base_of
 from services.shared.text.chinese import is_traditional, traditional

@@ -13,7 +13,8 @@ from typing import Any
 
 from services.channels.messages.cap_document import DocumentInfo
 from services.channels.messages.cell_broadcast_text import words_of
-from services.channels.messages.render import MessageFacts, gave_way, render
+from services.channels.messages.own_texts import gave_way, is_draft
+from services.channels.messages.render import MessageFacts, render
 from services.channels.messages.segments import segments
 from services.shared.hazards.instructions import INSTRUCTIONS, contradiction, dropped, told_in
 from services.shared.ledger.kinds import DeliveryKind
@@ -56,6 +57,7 @@ class FormText:
     encoding: str = ""
     tells: tuple[str, ...] | None = None
     gave_way: str = ""
+    draft: bool = False  # some of it is ours and nobody has checked it in this language
 
 
 def every_channel(
@@ -80,7 +82,7 @@ def _in(
         cut = segments(text) if facts.sms else None
         yield FormText(
             language, channel, text, cut.count if cut else 0, cut.encoding if cut else "", _tells(text, language),
-            gave_way(facts, language),
+            gave_way(facts, language), channel != "mail_subject" and is_draft(facts, made.language),
         )  # fmt: skip
     part = parts[language]
     block = DocumentInfo(

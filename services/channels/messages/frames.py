@@ -1,8 +1,9 @@
 """Writes what stands around an authority's words, in one language from the first sign to the last. Pure.
 
-English and Chinese (in either script) have sentences of our own for everything. Some languages have a frame
-(`frame.yaml` of their folder): how to answer, whom to call. Every other language has none, and then nothing but the
-authority's words, figures and the number to call goes out: an English menu under a text in Thai is read by nobody who needs it.
+English and Chinese (in either script), and every language whose drafts the operator has named, have sentences of our own for
+everything. Some others have a frame (`frame.yaml` of their folder): how to answer, whom to call. The rest have none, and then
+nothing but the authority's words, figures and the number to call goes out: an English menu under a text in Thai is read by
+nobody who needs it.
 """
 
 from __future__ import annotations
@@ -10,9 +11,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
-from services.channels.messages.phrases import LANGUAGES, LINES, STATES, Lines, of_instruction
+from services.channels.messages.phrases import LINES, Lines, in_use, of_instruction
+from services.shared import i18n
+from services.shared.draft_languages import STATES
 from services.shared.i18n import in_each_language
 from services.shared.people import languages
 from services.shared.people.languages import base_of
@@ -48,7 +52,7 @@ class Frame:
 
 def language_of_lines(language: str) -> str:
     """In which language our own sentences are said to a reader of these."""
-    return languages.first_of(language, LANGUAGES) or "en"
+    return languages.first_of(language, in_use()) or "en"
 
 
 def lines_for(language: str) -> Lines:
@@ -58,13 +62,31 @@ def lines_for(language: str) -> Lines:
     return _traditional_lines() if base == "zh" and is_traditional(tag) else LINES[base]
 
 
-@cache
+def lines_in(language: str) -> Lines:
+    """Our own sentences of this very language, drafts too, for what is put together to be read and judged; LookupError where it
+    has none."""
+    return _traditional_lines() if is_traditional(language) else LINES[base_of(language)]
+
+
 def frame_for(language: str) -> Frame:
-    """The frame of a language; of one we have no word of, an empty one."""
-    base = base_of(language)
-    if base in LANGUAGES:
-        return _of_lines(lines_for(language))
-    own = own_sentences().get(base, {})
+    """The frame of a language; of one we have no word of, an empty one.
+
+    A draft of a frame is used without being named: it stands around words that an authority has written in that language itself,
+    tells nobody what to do about the danger, and without it nobody who reads that language is told how to answer.
+    """
+    if base_of(language) in in_use():
+        return _whole(language)
+    return _few(i18n.FOLDER, base_of(language))
+
+
+@cache
+def _whole(language: str) -> Frame:
+    return _of_lines(lines_for(language))
+
+
+@cache
+def _few(folder: Path, base: str) -> Frame:
+    own = _own_sentences(folder).get(base, {})
     help_, answers = own.get("help", ""), own.get("answers", "")
     menus = {Tier.BLUE: "", Tier.YELLOW: help_, Tier.ORANGE: answers, Tier.RED: answers}
     return Frame(
@@ -73,6 +95,12 @@ def frame_for(language: str) -> Frame:
         check=own.get("check", "Tel."), answer_here="", not_yours="", longer=own.get("longer", "Tel. {hotline}."),
         places_more="{some} (+{rest})", extras={},
     )  # fmt: skip
+
+
+def state_of(language: str) -> str:
+    """How far the sentences around a text of this language were checked; empty where there are none."""
+    base = base_of(language)
+    return LINES[base].state if base in in_use() else str(own_sentences().get(base, {}).get("state", ""))
 
 
 def findings() -> list[str]:
@@ -86,8 +114,13 @@ def findings() -> list[str]:
     return found
 
 
-@cache
 def own_sentences() -> dict[str, dict[str, str]]:
+    """What `frame.yaml` says, by language."""
+    return _own_sentences(i18n.FOLDER)
+
+
+@cache
+def _own_sentences(folder: Path) -> dict[str, dict[str, str]]:
     return {base_of(tag): own for tag, own in in_each_language(FILE).items()}
 
 

@@ -5,20 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from services.channels.messages.draft_rules import places_of
 from services.channels.messages.hazard_texts import (
     FORMS,
-    MODEL,
     TEXT_KEYS,
     TRADITIONAL,
     InstructionText,
     Texts,
     WordSet,
     compose,
+    forms,
     limit,
+    model_of,
 )
 from services.channels.messages.segments import segments
+from services.shared.draft_languages import OWN
 from services.shared.hazards.instructions import MOVING, contradiction, told_in
-from services.shared.people.languages import base_of
 from services.shared.text.sentences import sentences
 from services.shared.tiers import Tier
 
@@ -32,7 +34,7 @@ _SAID = MOVING | {
     "avoid",
     "boil",
 }  # instructions that must be read in every form; of the softer ones no word is always there
-WHOLE = ("en", "zh")
+WHOLE = OWN
 NO_HOUR = ("earthquake", "aftershock", "landslide")
 """Of these nobody can say when."""
 
@@ -50,6 +52,8 @@ def findings(words: WordSet) -> Iterator[str]:
             for key in TEXT_KEYS:
                 for fault in faults_of(getattr(text, key), key, language):
                     yield f"{where}, {key}: {fault}"
+            if any(_not_filled(getattr(text, key)) for key in TEXT_KEYS):
+                continue  # nothing can be put together
             yield from (f"{where}, {fault}" for fault in _of_tier(texts, text, tier))
             yield from (f"{where}, {fault}" for fault in _of_instruction(text, instruction, texts, language))
             for form in FORMS:
@@ -61,6 +65,8 @@ def findings(words: WordSet) -> Iterator[str]:
 
 def faults_of(text: str, key: str, language: str) -> Iterator[str]:
     """What is wrong with a sentence by itself."""
+    if fault := _not_filled(text):
+        yield fault
     if _NOT_A_DRILL.search(text):
         yield "says that it is no drill: nobody asked, and it makes people doubt; take it out"
     if _LINK.search(text):
@@ -77,6 +83,15 @@ def faults_of(text: str, key: str, language: str) -> Iterator[str]:
         for sentence in sentences(text):
             if problem := _more_than_one_idea(sentence, language):
                 yield f"{problem}: {sentence!r}; one idea a sentence"
+
+
+def _not_filled(text: str) -> str:
+    """Why a text cannot be filled in; empty where it can."""
+    try:
+        unknown = sorted(places_of(text) - {"to"})
+    except ValueError as problem:
+        return f"a brace is open or left over ({problem}): the one place there is is {{to}}"
+    return f"holds {{{unknown[0]}}}, which nothing fills: the one place there is is {{to}}" if unknown else ""
 
 
 def _of_tier(texts: Texts, text: InstructionText, tier: Tier) -> Iterator[str]:
@@ -131,12 +146,15 @@ def _the_same_in_each_language(words: WordSet) -> Iterator[str]:
 
 
 def _more_than_one_idea(sentence: str, language: str) -> str:
-    if re.search(r"[;:；：]", sentence.removeprefix("Others:")):
+    if re.search(r"[;:；：؛]", _to_others(sentence, language)):
         return "joins two sentences"
     if language == "zh":
         if sentence.count(",") + sentence.count("，") > 1:
             return "has more than two parts"
         return "is longer than 16 characters" if len(re.sub(r"\{to\}", "走", sentence)) > 17 else ""
+    if language not in WHOLE:
+        most = int(forms()[language].get("words", 0))  # a word is another thing in each language; 0 for no rule
+        return f"is longer than {most} words" if 0 < most < len(sentence.split()) else ""
     if re.search(
         r", |\b(and|but|then|because|so that) (do|go|stay|call|leave|walk|take|get|close|turn|keep)\b", sentence
     ):
@@ -144,11 +162,15 @@ def _more_than_one_idea(sentence: str, language: str) -> str:
     return "is longer than 10 words" if len(sentence.split()) > 10 else ""
 
 
+def _to_others(sentence: str, language: str) -> str:
+    """The sentence without the word that says to whom it is: "Others:"."""
+    return sentence.removeprefix(str(forms()[language].get("others", "Others:")))
+
+
 def _too_long(words: WordSet, language: str, tier: Tier, instruction: str, form: str) -> Iterator[str]:
     most = limit(language, tier, form)
-    model = MODEL.get(base_of(language), MODEL["en"])
     if most:
-        text = compose(words, language, tier, instruction, form, model)
+        text = compose(words, language, tier, instruction, form, model_of(language))
         counted = segments(text)
         if counted.count > most:
             yield f"{counted.count} segments ({counted.units} {counted.encoding} units), at most {most}: {text}"

@@ -17,9 +17,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from services.channels.messages.frames import in_traditional, lines_for
-from services.channels.messages.phrases import of_instruction
-from services.shared import i18n
+from services.channels.messages.frames import in_traditional, lines_in
+from services.channels.messages.phrases import LINES, in_use, of_instruction
+from services.shared import draft_languages, i18n
 from services.shared.errors import Refused
 from services.shared.hazards.instructions import INSTRUCTIONS, told_in
 from services.shared.input.fields import OneOf
@@ -124,9 +124,13 @@ class WordSet:
         """Whether there is a text of that language about what the warning itself `named`, for that tier and instruction: a cold
         wave is not told in the words of heat, "go upstairs" not in those of leaving."""
         texts = self.languages.get(language)
-        if texts is None or texts.of(tier, instruction) is None:
+        if texts is None or not self.usable(language) or texts.of(tier, instruction) is None:
             return False
         return any(word in named.lower() for word in texts.about)
+
+    def usable(self, language: str) -> bool:
+        """Whether people may be told in it: neither these texts nor the sentences around them are a draft nobody has named."""
+        return base_of(language) in in_use() and draft_languages.usable(language, self.state(language))
 
     def state(self, language: str) -> str:
         return self.languages[language].state
@@ -172,6 +176,11 @@ def load(file: Path) -> Texts:
     if language not in forms():
         raise Refused(
             f"{file.name}: forms.yaml does not say how the parts stand in {language}; add the language there",
+            rule="words", given=language,
+        )  # fmt: skip
+    if language not in LINES:
+        raise Refused(
+            f"{file.name}: {language} has no lines.yaml, which says how people answer; add it to the language's folder",
             rule="words", given=language,
         )  # fmt: skip
     return open_file("", file).read(Texts)
@@ -229,6 +238,15 @@ def compose(words: WordSet, language: str, tier: Tier, instruction: str, form: s
     return re.sub(r" +([.。])", r"\1", " ".join(text.split()))
 
 
+def tier_word(language: str, tier: Tier) -> str:
+    """How urgent it is, "Alerta roja", where people may be told in that language and its `forms.yaml` has a word for it; else
+    empty: then the authority's own words stand alone."""
+    rules = forms().get(base_of(language), {})
+    if base_of(language) not in in_use() or "tier" not in rules:
+        return ""
+    return str(rules["tier"]).format(colour=rules["colours"][tier.word])
+
+
 def _of_instruction(rows: Mapping[str, Mapping[str, str]], instruction: str, tier: Tier) -> str:
     """A row of `forms.yaml` for an instruction, or the one for all others."""
     return str(rows.get(instruction, rows["other"])[tier.word])
@@ -237,7 +255,7 @@ def _of_instruction(rows: Mapping[str, Mapping[str, str]], instruction: str, tie
 def _menu(language: str, instruction: str, tier: Tier, form: str, parts: Parts) -> str:
     if tier == Tier.BLUE or form in ("spoken", "crawl"):
         return ""
-    rules, lines = forms()[language], lines_for(language)
+    rules, lines = forms()[language], lines_in(language)
     if parts.one_way:
         return lines.one_way.format(hotline=parts.hotline)
     own = rules["menus"].get("short" if form == "braille" else form)
@@ -263,6 +281,11 @@ MODEL = {
         "南岭学校", True,
     ),
 }  # fmt: skip
+
+
+def model_of(language: str) -> Parts:
+    """The values of the model texts for a language; for one we have none of, those in English: names are names."""
+    return MODEL.get(base_of(language), MODEL["en"])
 
 
 def replace_place(parts: Parts, name: str, *, confirmed_open: bool) -> Parts:

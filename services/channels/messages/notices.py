@@ -13,6 +13,7 @@ from services.shared.crypto.signing import Signer
 from services.shared.errors import Broken
 from services.shared.ledger.params import Notice
 from services.shared.ledger.tables import Delivery
+from services.shared.people import languages
 
 PAGES = {"approve": "/preview", "alone": "", "preapproval_used": ""}  # of a warning, where a message leads; cases else
 
@@ -27,9 +28,11 @@ class Notices:
         self._hotline = hotline
         self._drill = drill
 
-    def outbound(self, row: Delivery, to: str, seconds_left: int) -> Outbound:
-        """The message of a notice or link test that names no warning; Broken where its kind is not known."""
-        lines = lines_for(row.language)
+    def outbound(self, row: Delivery, to: str, seconds_left: int, speaks: tuple[str, ...] = ()) -> Outbound:
+        """The message of a notice or link test that names no warning, in a language that the channel's voice `speaks` (all where
+        it is empty); Broken where its kind is not known."""
+        wanted = ";".join(tag for tag in languages.in_order(row.language) if languages.spoken(tag, speaks))
+        lines = lines_for(wanted)
         notice = row.params if isinstance(row.params, Notice) else Notice("channel_test")
         kind, params = notice.notice, notice.words
         pattern = lines.notices.get(kind)
@@ -58,5 +61,5 @@ class Notices:
         )
         return Outbound(
             delivery_id=row.delivery_id, warning_id="", channel=row.channel, to=to, text=text, spoken=spoken, subject=source,
-            language=language_of_lines(row.language), link=link, seconds_left=seconds_left,
+            language=language_of_lines(wanted), link=link, seconds_left=seconds_left,
         )  # fmt: skip

@@ -7,7 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
+from services.shared import draft_languages
+from services.shared.draft_languages import STATES
 from services.shared.endings import PART_RETURNS
+from services.shared.errors import Refused
 from services.shared.hazards.instructions import INSTRUCTIONS
 from services.shared.i18n import in_each_language
 from services.shared.people.languages import base_of
@@ -67,12 +70,17 @@ _TO_HELPERS = (
     "supporter", "supporter_inside", "supporter_home", "supporter_home_stay", "supporter_phone", "officer", "officer_phone",
     "official", "official_phone", "superior", "superior_phone", "callout", "callout_video",
 )  # fmt: skip
-STATES = ("draft", "translated", "checked")
 _NOT_A_DRILL = re.compile(r"not a drill|不是演[练习]", re.IGNORECASE)
 FILE = "lines.yaml"
 
 
-def _lines(data: dict[str, Any]) -> Lines:
+def _lines(tag: str, data: dict[str, Any]) -> Lines:
+    if missing := [field.name for field in fields(Lines) if field.name not in data]:
+        raise Refused(
+            f"{tag}/{FILE}: {missing[0]} is missing: a language has all sentences or no such file",
+            rule="words",
+            given=tag,
+        )
     found = {field.name: data[field.name] for field in fields(Lines)}
     found["menus"] = {
         instruction: {Tier.of(word): text for word, text in row.items()} for instruction, row in data["menus"].items()
@@ -96,8 +104,12 @@ def ending_rows(lines: Lines, kind: str) -> Mapping[str, str]:
     return lines.endings.get(_SAID_AS.get(kind, kind), lines.endings["not_for_you"])
 
 
-LINES = {base_of(tag): _lines(data) for tag, data in in_each_language(FILE).items()}
-LANGUAGES = tuple(LINES)
+LINES = {base_of(tag): _lines(tag, data) for tag, data in in_each_language(FILE).items()}
+
+
+def in_use() -> tuple[str, ...]:
+    """The languages whose sentences people may be told: of drafts those the operator has named."""
+    return tuple(language for language, lines in LINES.items() if draft_languages.usable(language, lines.state))
 
 
 def findings() -> Iterator[str]:

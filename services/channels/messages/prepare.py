@@ -9,8 +9,9 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from services.channels.messages import list_links
+from services.channels.messages.message_facts import MessageFacts, Parts
 from services.channels.messages.notices import Notices
-from services.channels.messages.render import MessageFacts, Parts, Rendered, render, says_what_is_asked
+from services.channels.messages.render import Rendered, render, says_what_is_asked
 from services.channels.model.channel import SMS_CHANNELS, Channel
 from services.channels.model.outbound import Outbound
 from services.channels.model.outcome import Outcome
@@ -129,10 +130,11 @@ class Preparer:
             to = (await self.open(row.sealed, row.key_id, row.contact_id)).decode()
         if why := phone_numbers.never(to):  # the last look: it may have been stored before lists refused it
             raise Refused(f"{why} is never called or written to", field="contact", rule="person's number")
-        if row.kind in SAYS_NO_WARNING and not row.warning_id:
-            return self._notices.outbound(row, to, max(1, int(min(row.expires_at - self._clock.now(), 36000))))
-        warning = await self.warning(row.warning_id)
         channel = self._channels_of.get(driver, self._channels).get(row.channel)
+        if row.kind in SAYS_NO_WARNING and not row.warning_id:
+            seconds = max(1, int(min(row.expires_at - self._clock.now(), 36000)))
+            return self._notices.outbound(row, to, seconds, channel.speaks if channel is not None else ())
+        warning = await self.warning(row.warning_id)
         if channel is not None and driver and to:
             channel = self._limits.for_number(driver, channel, to)
         of_many = self._of_many(row)

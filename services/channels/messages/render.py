@@ -15,9 +15,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
-from services.channels.messages import hazard_texts, shortening
+from services.channels.messages import shortening
 from services.channels.messages.fitting import (
     LONG_PLACE,
     LONGEST,
@@ -30,10 +29,12 @@ from services.channels.messages.fitting import (
     tidy,
 )
 from services.channels.messages.frames import Frame, frame_for, lines_for
-from services.channels.messages.phrases import LANGUAGES, Lines, ending_rows, of_instruction
+from services.channels.messages.hazard_texts import tier_word
+from services.channels.messages.message_facts import NAME, MessageFacts, Parts, choose_language, of_place
+from services.channels.messages.own_texts import of_set
+from services.channels.messages.phrases import Lines, ending_rows, in_use, of_instruction
 from services.channels.messages.segments import Segments, segments
 from services.shared.hazards import known
-from services.shared.hazards.instructions import MOVING, contradiction, dropped, told_in
 from services.shared.ledger.kinds import SAYS_NO_WARNING, DeliveryKind
 from services.shared.people import languages
 from services.shared.people.languages import base_of
@@ -42,48 +43,15 @@ from services.shared.tiers import Tier
 
 __all__ = ["MessageFacts", "Rendered", "Segments", "choose_language", "lines_for", "render", "segments", "tidy"]
 _LINKS = re.compile(r"\s*https?://\S+")
-_SETS = {
-    "short_plain": "short",
-    "braille_line": "braille",
-    "easy_read": "easy",
-}  # forms that a set's own sentences are for
+_OURS = (*SAYS_NO_WARNING, DeliveryKind.CALLOUT, DeliveryKind.OFFICIAL)
 _CARDS = ("large_print", "large_print_card")
 _USUAL = {"evacuate": "leave", "shelter_in": "stay_in", "check_on": "check_on"}  # respond of a hazard > instruction
 _TO_LEAVE = ("leave_early", "ask_transport", "moved_of_headcount")  # extras for people who are asked to leave
 TO_GO = ("leave", "go_to_place")
 _HOUSE = {"leave": "leave", "go_to_place": "leave", "stay_in": "stay", "go_up": "up"}  # instruction > a house's answers
-_PLACE, _NAME, _HAZARD = 60, 100, 80  # characters
+_PLACE, _HAZARD = 60, 80  # characters
 SPOKEN = 900  # characters of what to do: a minute of listening, said twice
 SUBJECT = 150
-
-Parts = Mapping[str, Any]  # language > texts by part; beside them `languages`, `set`, `asked`, `to`
-
-
-@dataclass(frozen=True)
-class MessageFacts:
-    """All a text is made of. `parts` as above; `about` is the person a helper is told of."""
-
-    kind: DeliveryKind
-    addressee: str
-    form: str
-    tier: Tier
-    parts: Parts
-    number: str
-    ref: str
-    hotline: str
-    ending: str = ""  # which, where the warning is one
-    about: str = ""
-    about_place: str = ""
-    link: str = ""
-    link_apart: bool = False  # the channel carries the link beside the text
-    sms: bool = False
-    notice: str = ""
-    skill: str = ""  # what a volunteer is called out for
-    by_video: bool = False  # to a video call, not to a door
-    drill: bool = False
-    links: bool = True  # the channel lets a link through
-    two_way: bool = True  # the channel takes a reply
-    speaks: tuple[str, ...] = ()  # languages its voice has, as zh or zh-HK; empty: all, or it is not a voice
 
 
 @dataclass(frozen=True)
@@ -99,19 +67,6 @@ class Rendered:
     language: str
 
 
-def choose_language(wanted: str, available: list[str], of_place: str = "") -> str:
-    """The first of a person's languages that is there, or one of its base; else the first of the place's; else the warning's
-    first. Never English because it is English: whoever reads no language of the warning reads the one spoken around them."""
-    if not available:
-        return "en"
-    return languages.choose(wanted, available) or languages.choose(of_place, available) or available[0]
-
-
-def of_place(parts: Parts) -> str:
-    """The languages of the place a warning is for, best first."""
-    return str(parts.get("of_place", ""))
-
-
 def render(facts: MessageFacts, wanted: str) -> Rendered:
     """The message in the person's language, or the nearest that the warning brings and the channel can say."""
     found = _rendered(facts, wanted)
@@ -120,24 +75,24 @@ def render(facts: MessageFacts, wanted: str) -> Rendered:
         found = replace(found, subject=f"{drill} {found.subject}")
     if facts.sms:
         found = replace(found, text=plain_signs(found.text))
-    if not _spoken(found.language, facts.speaks):
+    if not languages.spoken(found.language, facts.speaks):
         return replace(found, spoken="")
     return found if facts.links else replace(found, text=_LINKS.sub("", found.text))
 
 
-def _spoken(language: str, speaks: tuple[str, ...]) -> bool:
-    return not speaks or language.lower() in speaks or base_of(language) in speaks
-
-
 def _rendered(facts: MessageFacts, wanted: str) -> Rendered:
     there = list(facts.parts["languages"])
-    spoken = [one for one in there if _spoken(one, facts.speaks)] or there
+    spoken = [one for one in there if languages.spoken(one, facts.speaks)] or there
     ends = facts.kind is DeliveryKind.ENDING or (facts.kind is DeliveryKind.AREA and facts.ending != "")
-    # what we say ourselves: in a language of ours
-    if ends or facts.kind in SAYS_NO_WARNING or facts.addressee in ("supporter", "worker"):
-        spoken = [one for one in spoken if base_of(one) in LANGUAGES] or spoken
+    ours = ends or facts.kind in _OURS or facts.addressee in ("supporter", "worker")
+    if ours:  # what we say ourselves: in a language of ours
+        spoken = [one for one in spoken if base_of(one) in in_use()] or spoken
     language = choose_language(wanted, spoken, of_place(facts.parts))
     part = facts.parts[language]
+    if ours and base_of(language) not in in_use():
+        language = _ours(wanted, facts)
+    if not part["tier"] and (word := tier_word(language, facts.tier)):
+        part = {**part, "tier": word}
     lines = lines_for(language)
     if facts.drill:
         part = {**part, "source": f"{frame_for(language).drill} {part['source']}"}
@@ -162,6 +117,13 @@ def _rendered(facts: MessageFacts, wanted: str) -> Rendered:
     return _warning(facts, part, frame_for(language), language)
 
 
+def _ours(wanted: str, facts: MessageFacts) -> str:
+    """In which of our languages something is said where the warning brings none of them: the person's next, else the place's.
+    Names stand as the warning has them."""
+    tags = languages.in_order(f"{wanted};{of_place(facts.parts)}")
+    return next((tag for tag in tags if base_of(tag) in in_use() and languages.spoken(tag, facts.speaks)), "en")
+
+
 def _warning(facts: MessageFacts, part: Mapping[str, str], frame: Frame, language: str) -> Rendered:
     """To the person, the house or the area."""
     form, *extras = facts.form.split("+")
@@ -179,7 +141,7 @@ def _warning(facts: MessageFacts, part: Mapping[str, str], frame: Frame, languag
         extras = [{"moved_of_headcount": "all_safe"}.get(e, e) for e in extras if e not in _TO_LEAVE[:2]]
     more = " ".join(frame.extras[e].format(link="") for e in extras if e in frame.extras and e != "sign_video")
     aloud = f"{more} {house.get('keys', '')}".strip()
-    own, _ = _of_set(facts, part, language, form)
+    own, _ = of_set(facts, part, language, form)
     said = _said(facts, part)
     if form == "crawl":
         text = tidy(
@@ -199,7 +161,9 @@ def _warning(facts: MessageFacts, part: Mapping[str, str], frame: Frame, languag
         text = _fit(facts, part, frame, said, f"{more} {menu}".strip(), language)
     else:
         text = _in_lines(facts, part, frame, said, f"{more} {menu}".strip(), form)
-    if "screen_reader" in extras:
+    if (
+        "screen_reader" in extras and base_of(language) == "en"
+    ):  # "No." is a denial to the ear; other languages have other words
         text = re.sub(r"\bNo\. ?(?=\d)", "Number ", text)
     if by_link:
         here = frame.answer_here.rstrip(":：") if facts.link_apart else f"{frame.answer_here} {facts.link}".strip()
@@ -211,7 +175,7 @@ def _warning(facts: MessageFacts, part: Mapping[str, str], frame: Frame, languag
 
 def _house(facts: MessageFacts, frame: Frame, instruction: str, language: str) -> Mapping[str, str]:
     """How a house of many answers: for all in it, by what people are asked to do; as anybody does in a language not ours."""
-    if facts.tier < Tier.ORANGE or base_of(language) not in LANGUAGES:
+    if facts.tier < Tier.ORANGE or base_of(language) not in in_use():
         return {"keys": of_instruction(frame.keys, instruction)}
     own, what = lines_for(language).house, _HOUSE.get(instruction, "other")
     return {"menu": own[f"menu_{what}"], "keys": own[f"keys_{what}"]}
@@ -274,55 +238,6 @@ def _in_lines(facts: MessageFacts, part: Mapping[str, str], frame: Frame, said: 
     return "\n".join(x for x in parts if x.strip())
 
 
-def gave_way(facts: MessageFacts, wanted: str) -> str:
-    """Why a text of ours gave way to the authority's own words in this form; empty where none did."""
-    there = list(facts.parts["languages"])
-    language = choose_language(wanted, there, of_place(facts.parts))
-    return _of_set(facts, facts.parts[language], language, facts.form.split("+", 1)[0])[1]
-
-
-def _of_set(facts: MessageFacts, part: Mapping[str, str], language: str, form: str) -> tuple[str, str]:
-    """A set's own short or easy text, where one fits what the warning tells people; empty where none does, or none fits the SMS.
-    Beside it why one that was there gave way."""
-    words = hazard_texts.shipped().get(str(facts.parts.get("set", "")))
-    base = hazard_texts.language_of(language)
-    if form not in _SETS or words is None:
-        return "", ""
-    instruction = str(facts.parts.get("instruction", ""))
-    if not part["action"] and instruction not in MOVING:  # it says what may come and asks nothing: nothing is made up
-        return "", ""
-    if not words.fits(base, f"{part['hazard']} {part.get('event', '')}", facts.tier, instruction):
-        return "", ""
-    to: Any = part.get("to") or facts.parts.get("to") or {}
-    most = hazard_texts.limit(base, facts.tier, _SETS[form]) if facts.sms else 0
-    # A long name of an authority takes a second segment: our short text in two is read sooner than theirs in two
-    for room, more in ((room, more) for more in (0, 1) for room in (80, 40, 24, 12)):
-        place = named(places(part["place"], room, frame_for(language).places_more), LONG_PLACE)
-        text = hazard_texts.compose(
-            words, base, facts.tier, instruction, _SETS[form],
-            hazard_texts.Parts(
-                source=named(part["source"], _NAME), place=place, number=facts.number, hotline=facts.hotline,
-                impact=str(part.get("impact", "")), place_to=str(to.get("name", "")),
-                place_open=to.get("open") is True, one_way=not facts.two_way or (bool(facts.link) and not facts.sms),
-            ),
-        )  # fmt: skip
-        if not most or segments(tidy(text)).count <= most + more:
-            why = gives_way(text, part["action"], language)
-            return ("", why) if why else (text, "")
-    return "", ""
-
-
-def gives_way(ours: str, theirs: str, language: str) -> str:
-    """Why a text of ours gives way to an authority's own words: it tells people something else, or leaves out where they are to
-    be; empty where both tell them the same, or nothing can be said of that language."""
-    mine, own = told_in(ours, language), told_in(theirs, language)
-    if mine is None or own is None:
-        return ""
-    if against := contradiction(mine, own):
-        return f"{against[0]} against {against[1]}"
-    return dropped(mine, own)
-
-
 def _to_supporter(facts: MessageFacts, lines: Lines) -> str:
     """By where they are: in the same home they take the person along, or do with them what is asked."""
     if facts.form == "helper_home":
@@ -334,7 +249,7 @@ def _helper(facts: MessageFacts, part: Mapping[str, str], pattern: str, language
     frame = frame_for(language)
     safe = of_instruction(lines_for(language).safe, str(facts.parts.get("instruction", "")))
     text = filled(
-        pattern, source=named(part["source"], _NAME), tier=part["tier"], hazard=named(_hazard(part), SUBJECT),
+        pattern, source=named(part["source"], NAME), tier=part["tier"], hazard=named(_hazard(part), SUBJECT),
         place=named(places(part["place"], _PLACE, frame.places_more), LONG_PLACE), who=facts.about, ref=facts.ref,
         number=facts.number, link=facts.link, where=named(facts.about_place, _PLACE), skill=skill,
         safe=safe,
@@ -348,7 +263,7 @@ def _ending(facts: MessageFacts, part: Mapping[str, str], lines: Lines, language
     frame = frame_for(language)
     text = filled(
         of_instruction(ending_rows(lines, facts.ending), str(facts.parts.get("instruction", ""))), next=part.get("next", ""),
-        source=named(part["source"], _NAME),
+        source=named(part["source"], NAME),
         hazard=named(_hazard(part), SUBJECT), number=facts.number, time=part.get("sent", ""), hotline=facts.hotline,
         place=named(places(part["place"], _PLACE + 20, frame.places_more), LONG_PLACE),
     )  # fmt: skip
@@ -368,7 +283,7 @@ def _fit(facts: MessageFacts, part: Mapping[str, str], frame: Frame, said: str, 
 
     def made(hazard: str, place: str, action: str) -> str:
         text = filled(
-            frame.whole, source=named(part["source"], _NAME), tier=part["tier"], hazard=hazard, place=place, action=action,
+            frame.whole, source=named(part["source"], NAME), tier=part["tier"], hazard=hazard, place=place, action=action,
             time=part["time"], number=facts.number, menu=menu,
         )  # fmt: skip
         return plain_signs(text)

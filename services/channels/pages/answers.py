@@ -10,9 +10,10 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
+from services.channels.messages.message_facts import choose_language, of_place
 from services.channels.messages.phrases import ending_rows, of_instruction
 from services.channels.messages.prepare import Preparer, WarningText
-from services.channels.messages.render import choose_language, lines_for, of_place, says_what_is_asked
+from services.channels.messages.render import lines_for, says_what_is_asked
 from services.channels.model.report import Report
 from services.channels.outcomes.recorder import OutcomeRecorder
 from services.channels.pages import store

@@ -9,8 +9,9 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
+from services.channels.messages.message_facts import choose_language, of_place
 from services.channels.messages.prepare import Preparer
-from services.channels.messages.render import choose_language, lines_for, of_place
+from services.channels.messages.render import lines_for
 from services.channels.model.report import Report
 from services.channels.outcomes.recorder import OutcomeRecorder
 from services.channels.pages import store

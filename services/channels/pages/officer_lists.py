@@ -14,8 +14,8 @@ from aiohttp import web
 
 from services.channels.messages import list_links
 from services.channels.messages.card_phrases import PHRASES, named, phrases_of
+from services.channels.messages.message_facts import choose_language, of_place
 from services.channels.messages.prepare import Preparer
-from services.channels.messages.render import choose_language, of_place
 from services.channels.model.report import Report
 from services.channels.outcomes.recorder import OutcomeRecorder
 from services.channels.outcomes.visit_undo import take_back

@@ -45,6 +45,8 @@ class TextShown(Protocol):
     def segments(self) -> int: ...
     @property
     def encoding(self) -> str: ...
+    @property
+    def draft(self) -> bool: ...
 
 
 class MakeTexts(Protocol):
@@ -130,14 +132,18 @@ def _read(
     places = settings.languages_at(incoming.geocodes)
     parts = parts_of(incoming, sense.tier, settings.offset_at, settings.authority or alert.sender, places)
     rows: dict[str, list[tuple[str, str]]] = {}
+    drafts = set[str]()
     for one in say(parts, sense.tier, "0000", settings.hotline, drill=settings.plane == "drill"):
         counted = f" ({one.segments} x {one.encoding})" if one.segments else ""
+        drafts |= {one.language} if one.draft else set()
         rows.setdefault(one.language, []).append((f"{labels.say(labels.TEXTS, one.channel)}{counted}", one.text))
     for language, texts in rows.items():
         if sense.tier is None:
             title = t("What people will read [{language}], as for red", language=language)
         else:
             title = t("What people will read [{language}]", language=language)
+        if language in drafts:
+            title = t("{title} (our own sentences are a draft: nobody has checked them)", title=title)
         yield Panel(_table(texts), title=Text(title), title_align="left")
 
 

@@ -37,6 +37,11 @@ def first_of(wanted: str, known: Collection[str]) -> str:
     return next((base_of(tag) for tag in in_order(wanted) if base_of(tag) in known), "")
 
 
+def spoken(tag: str, speaks: Collection[str]) -> bool:
+    """Whether a voice that has these languages (zh or zh-hk; none of them named: all) says one of this tag."""
+    return not speaks or tag.lower() in speaks or base_of(tag) in speaks
+
+
 def choose(wanted: str, available: list[str]) -> str:
     """The first of a person's languages that a warning brings, or one of its base; empty where there is none."""
     for tag in in_order(wanted):

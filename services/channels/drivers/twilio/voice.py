@@ -95,7 +95,7 @@ class CalledRow(NamedTuple):
 def _voice(language: str) -> str:
     """The voice for a language; that of our own sentences where it has none."""
     tag = language.lower().replace("_", "-")
-    return VOICES.get(tag) or VOICES.get(base_of(tag)) or VOICES[language_of_lines(tag)]
+    return VOICES.get(tag) or VOICES.get(base_of(tag)) or VOICES.get(language_of_lines(tag), VOICES["en"])
 
 
 def _listen(call: CallTimes | None) -> str:
@@ -281,7 +281,7 @@ class VoiceTwilio:
             row = await row_of(db, CalledRow, query)
         if row is None or not self._is_of(receivers, form, row, delivery_id):
             return web.Response(text=HANG_UP, content_type="application/xml")
-        language = languages.first_of(row.language, VOICES) or row.language
+        language = languages.first_of(row.language, VOICES) or "en"  # thanks are said in what there is a voice for
         answer = answer_of(digit)
         if digit == "9" or answer is None:
             again = await receivers.replies.say_again(delivery_id)
