@@ -58,7 +58,7 @@ ZEROS = {
 def test_the_file_may_be_used() -> None:
     """No word means two things, none is empty, and none of those that close holds a word of help."""
     assert [] == list(findings())
-    assert {"en", "zh-Hans", "es", "fr", "ar", "ru", "pt", "hi", "bn", "ug", "bo"} == set(DATA)
+    assert {"en", "zh-Hans", "es", "fr", "ar", "ru", "pt", "hi", "bn", "ug", "bo", "vi"} == set(DATA)
 
 
 @pytest.mark.parametrize(
@@ -79,6 +79,10 @@ def test_the_file_may_be_used() -> None:
         ("আমাদের সাহায্য লাগবে", Answer.HELP, Sense.ANSWER),
         ("ياردەم كېرەك", Answer.HELP, Sense.ANSWER),
         ("རོགས་རམ་གནང་།", Answer.HELP, Sense.ANSWER),
+        ("ང་ལ་རོགས་དགོས།", Answer.HELP, Sense.ANSWER),
+        ("Cứu tôi với, nước vào nhà", Answer.HELP, Sense.ANSWER),
+        ("can giup", Answer.HELP, Sense.ANSWER),
+        ("không cần giúp", None, Sense.PERHAPS_HELP),
         ("no help needed", None, Sense.PERHAPS_HELP),
         ("I don't need help", None, Sense.PERHAPS_HELP),
         ("I don’t need food, I need help", None, Sense.PERHAPS_HELP),
