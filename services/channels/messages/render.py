@@ -30,7 +30,7 @@ from services.channels.messages.fitting import (
     tidy,
 )
 from services.channels.messages.frames import Frame, frame_for, lines_for
-from services.channels.messages.phrases import LANGUAGES, Lines, of_instruction
+from services.channels.messages.phrases import LANGUAGES, Lines, answered_as, of_instruction
 from services.channels.messages.segments import Segments, segments
 from services.shared.hazards import known
 from services.shared.hazards.instructions import MOVING, contradiction, dropped, told_in
@@ -47,6 +47,7 @@ _CARDS = ("large_print", "large_print_card")
 _USUAL = {"evacuate": "leave", "shelter_in": "stay_in", "check_on": "check_on"}  # respond of a hazard > instruction
 _TO_LEAVE = ("leave_early", "ask_transport", "moved_of_headcount")  # extras for people who are asked to leave
 TO_GO = ("leave", "go_to_place")
+_GOING = frozenset(TO_GO)
 _HOUSE = {"leave": "leave", "go_to_place": "leave", "stay_in": "stay", "go_up": "up"}  # instruction > a house's answers
 _PLACE, _NAME, _HAZARD = 60, 100, 80  # characters
 SPOKEN = 900  # characters of what to do: a minute of listening, said twice
@@ -208,7 +209,7 @@ def _warning(facts: MessageFacts, part: Mapping[str, str], frame: Frame, languag
 def _house(facts: MessageFacts, frame: Frame, instruction: str, language: str) -> Mapping[str, str]:
     """How a house of many answers: for all in it, by what people are asked to do; as anybody does in a language not ours."""
     if facts.tier < Tier.ORANGE or base_of(language) not in LANGUAGES:
-        return {"keys": of_instruction(frame.keys, instruction)}
+        return {"keys": of_instruction(frame.keys, answered_as(instruction, facts.tier))}
     own, what = lines_for(language).house, _HOUSE.get(instruction, "other")
     return {"menu": own[f"menu_{what}"], "keys": own[f"keys_{what}"]}
 
@@ -294,16 +295,17 @@ def _of_set(facts: MessageFacts, part: Mapping[str, str], language: str, form: s
     # A long name of an authority takes a second segment: our short text in two is read sooner than theirs in two
     for room, more in ((room, more) for more in (0, 1) for room in (80, 40, 24, 12)):
         place = named(places(part["place"], room, frame_for(language).places_more), LONG_PLACE)
-        text = hazard_texts.compose(
-            words, base, facts.tier, instruction, _SETS[form],
-            hazard_texts.Parts(
-                source=named(part["source"], _NAME), place=place, number=facts.number, hotline=facts.hotline,
-                impact=str(part.get("impact", "")), place_to=str(to.get("name", "")),
-                place_open=to.get("open") is True, one_way=not facts.two_way or (bool(facts.link) and not facts.sms),
-            ),
+        ours = hazard_texts.Parts(
+            source=named(part["source"], _NAME), place=place, number=facts.number, hotline=facts.hotline,
+            impact=str(part.get("impact", "")), place_to=str(to.get("name", "")),
+            place_open=to.get("open") is True, one_way=not facts.two_way or (bool(facts.link) and not facts.sms),
         )  # fmt: skip
+        text = hazard_texts.compose(words, base, facts.tier, instruction, _SETS[form], ours)
         if not most or segments(tidy(text)).count <= most + more:
             why = gives_way(text, part["action"], language)
+            if not why and facts.tier is Tier.RED:
+                asked = hazard_texts.action_of(words, base, facts.tier, instruction, _SETS[form], ours)
+                why = for_some_alone(asked, part["action"], language)
             return ("", why) if why else (text, "")
     return "", ""
 
@@ -317,6 +319,14 @@ def gives_way(ours: str, theirs: str, language: str) -> str:
     if against := contradiction(mine, own):
         return f"{against[0]} against {against[1]}"
     return dropped(mine, own)
+
+
+def for_some_alone(ours: str, theirs: str, language: str) -> str:
+    """Why what we ask of some gives way: everybody is told to leave, and whoever does not find themselves in it would stay."""
+    mine, own = told_in(ours, language), told_in(theirs, language)
+    if mine is None or own is None or not own.everybody & _GOING or mine.everybody & _GOING:
+        return ""
+    return "leave for some alone" if mine.some & _GOING else ""
 
 
 def _to_supporter(facts: MessageFacts, lines: Lines) -> str:
