@@ -16,6 +16,7 @@ from services.shared.tiers import Tier
 
 TAKEN_BACK = ("superseded", "suppressed", "cancelled", "expired")
 EMERGENCY_S = 6 * 3600.0
+MOVED_UP = "moved up: asked for help"  # the state reason of a visit that one which is a call for help takes the place of
 BARRED = "door.barred"  # the step of a name on the fire service's list while another warning forbids the door
 
 
