@@ -148,7 +148,7 @@ async def teams_of(tx: Connection, ctx: WarningContext, now: float) -> dict[str,
 
 
 def choose(policy: Policy, teams: Iterable[Team], grid: str, team: str, *, first: bool = False) -> Team | None:
-    """The team of the grid with the fewest doors, else any; one with the skill. Neither where it is much later than another.
+    """The team of the grid with the fewest doors, else any; one with the skill where it is not much later.
 
     `first`: for a door that waits for no room, by how soon each is there. Else None where nobody has room: in their time, or on a
     list that is as long as the policy lets one be.
@@ -160,10 +160,10 @@ def choose(policy: Policy, teams: Iterable[Team], grid: str, team: str, *, first
         free = [p for p in found if p.room > 0 and p.open < policy.door_list.per_team_max]
     if not free:
         return None
-    soonest = min(p.wait_s(first=first) for p in free)
-    in_time = [p for p in free if p.wait_s(first=first) - soonest <= policy.combine.skill_wait_s]
-    plain = _fewest([p for p in in_time if grid in p.entry.grids] or in_time, first)
+    plain = _fewest([p for p in free if grid in p.entry.grids] or free, first)
     wanted = [part for part in SKILLS if part in team.split("+")]
+    soonest = plain.wait_s(first=first)
+    in_time = [p for p in free if p.wait_s(first=first) - soonest <= policy.combine.skill_wait_s]
     least = min(_lacks(p, wanted) for p in in_time)
     if _lacks(plain, wanted) == least:
         return plain

@@ -212,9 +212,9 @@ def test_a_skill_is_waited_for_ten_minutes_and_no_longer() -> None:
 
 
 def test_who_is_carried_takes_the_time_of_several_doors() -> None:
-    """A list of two who are carried is an hour long: the third goes to a team that cannot lift, which is there sooner."""
+    """A list of one who is carried is half an hour long: the next goes to the grid's team that cannot lift and is there sooner."""
     lifts = Team("l", worker("l", "g", skills=["lift_team"], per_hour=10), 50, 0, 0, 0)
-    plain = Team("p", worker("p", "h", per_hour=10), 50, 0, 0, 0)
+    plain = Team("p", worker("p", "g", per_hour=10), 50, 0, 0, 0)
     carried = Visit("lift_team", "cannot_leave", "evacuate", 5, 0)
     assert [1, 5, 5, 1] == [doors_worth(team, 10) for team in ("officer", "lift_team", "lift_team+guide", "known_officer")]
     assert 1 == doors_worth("lift_team", 2), "who takes half an hour a door anyway takes no longer"
