@@ -65,7 +65,8 @@ class ListedUnder(NamedTuple):
 async def visits(db: Connection, warning_id: str, worker_id: str) -> list[Delivery]:
     """The visits on one list, in the order they were put there; those taken off again are left out.
 
-    Left out too is whoever was met since the door was asked for, on another visit that had been begun: nobody goes twice. The fire service's list has no such order: there whoever comes first where teams are too few stands first.
+    Left out too is whoever was met since the door was asked for, on another visit that had been begun: nobody goes twice. The
+    fire service's list has no such order: there whoever comes first where teams are too few stands first.
     """
     rows = await deliveries_where(
         db, delivery.c.warning_id == warning_id, delivery.c.slot == worker_id, delivery.c.driver == DOOR_DRIVER,

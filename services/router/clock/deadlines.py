@@ -126,7 +126,9 @@ class Deadlines:
         await put(tx, ctx, rows, deltas, {p.person_id: p.profile_key for p in paths}, self._platform.settings.plane)
         await move(tx, sorted(moved_up), SendState.SUPPRESSED, at=now, only=(SendState.PENDING, SendState.RETRY),
                    state_reason=MOVED_UP)  # fmt: skip
-        await move(tx, sorted(moved_up), SendState.SUPERSEDED, at=now, only=(SendState.ACCEPTED,), state_reason=MOVED_UP)
+        await move(
+            tx, sorted(moved_up), SendState.SUPERSEDED, at=now, only=(SendState.ACCEPTED,), state_reason=MOVED_UP
+        )
         await move(tx, sorted(retry), SendState.RETRY, at=now, only=(SendState.UNKNOWN,), due_at=now,
                    state_reason="unknown: sent once more")  # fmt: skip
         await move(tx, sorted(give_up), SendState.UNCONFIRMED, at=now, only=(SendState.UNKNOWN,),

@@ -27,8 +27,8 @@ class Team:
     """One team under one warning. `room` more doors fit into its time, `open` stand on its list unvisited, `made` are visited.
 
     `had` counts every door ever given: places on a list only grow, also where doors were taken off it. `extra` is how many
-    usual doors the open ones take longer than their number: somebody who is carried takes the time of several. `first` is how many
-    usual doors those take that go before all others. Of a team that is not `there` nobody has answered, and it has been at no door.
+    usual doors the open ones take longer than their number: somebody who is carried takes the time of several. `first` is how
+    many usual doors those take that go before all others. A team that is not `there` has answered nobody and been at no door.
     """
 
     worker_id: str
@@ -128,7 +128,8 @@ async def teams_of(tx: Connection, ctx: WarningContext, now: float) -> dict[str,
     """The teams on shift for a warning, by id.
 
     Room is what fits into the time that is left, so that a team that is quicker than thought is given more, and a slow one no
-    more than it can do. A team whose capacity was taken away, because nobody there answered, has none until it has been at a door.
+    more than it can do. A team whose capacity was taken away, because nobody there answered, has none until it has been at a
+    door.
     """
     warning_id = ctx.issued.warning_id
     counts = await doors_by_team(tx, warning_id)

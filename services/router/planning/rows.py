@@ -273,7 +273,8 @@ def _instead(
 ) -> list[NewDelivery]:
     """The channels that stand in for a forbidden door; the list of the fire service is always among them.
 
-    Of somebody in need with fewer than two channels an officer is asked at once, to call: no door makes up for what is missing.
+    An officer is asked at once to call somebody in need with fewer than two channels, and whoever has none: no door makes up
+    for what is missing.
     """
     rows: list[NewDelivery] = []
     tried = person.tried()
@@ -284,7 +285,7 @@ def _instead(
             rows += personal(ctx, person, plan, use, step, reason, now)
         elif word == "supporter_by_phone":
             rows += supporters(ctx, person, plan, step, reason, now, by_phone=True)
-    if plan.usable < 2 and person.profile.kind == "resident":
+    if plan.usable == 0 or (plan.usable < 2 and person.profile.kind == "resident"):
         rows += officer(ctx, person, plan, step, reason, now)
     return rows + fire_list(ctx, person, plan, reason, now, step)
 

@@ -21,6 +21,7 @@ from services.router.policy.choosing import choose_channels
 from services.router.policy.conditions import parse_condition
 from services.router.policy.rules import (
     ChannelsDown,
+    ChannelUse,
     ClockRule,
     ClosedIf,
     Combine,

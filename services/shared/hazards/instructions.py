@@ -44,8 +44,9 @@ _APART = {
 _IMPLIED = {"shut": "stay_in"}  # an order of `instructions.yaml` > what it says of where to be, where nothing else does
 NAMES = {
     "leave": mark("leave"), "go_to_place": mark("go to a place"), "go_up": mark("go up"), "stay_in": mark("stay in"),
-    BOTH: mark("leave where it is dangerous, else stay in"), "avoid": mark("keep away"), "boil": mark("boil water"), "check_on": mark("look after each other"),
-    "prepare": mark("get ready"), "monitor": mark("listen for news"), "none": mark("do nothing"),
+    BOTH: mark("leave where it is dangerous, else stay in"), "avoid": mark("keep away"), "boil": mark("boil water"),
+    "check_on": mark("look after each other"), "prepare": mark("get ready"), "monitor": mark("listen for news"),
+    "none": mark("do nothing"),
 }  # fmt: skip
 
 
@@ -223,8 +224,8 @@ _OF_ASKED = {
 def instruction_of(asked: str, told: Told | None) -> str:
     """The one instruction an alert gives: what it asks by its code, said more closely by its words.
 
-    `leave_or_stay` where its words tell some to leave and the others to stay. Empty where it asks nothing by a code, and where its
-    words tell people to be somewhere that its code does not: then only its own words are right.
+    `leave_or_stay` where its words tell some to leave and the others to stay. Empty where it asks nothing by a code, and where
+    its words tell people to be somewhere that its code does not: then only its own words are right.
     """
     named = _OF_ASKED.get(asked, "")
     if asked == "execute" and told is not None and "boil" in told.anybody:

@@ -97,12 +97,14 @@ def test_a_text_of_ours_gives_way_and_that_is_said() -> None:
 @pytest.mark.parametrize(
     ("event", "language", "said", "ours"),
     [
-        ("Rainstorm", "en-US", "People in danger areas leave now. Others stay in.", "River/hill? Leave now to high ground. Others stay in."),
+        ("Rainstorm", "en-US", "People in danger areas leave now. Others stay in.", "Leave now to high ground. Others stay in."),
         ("暴雨", "zh-CN", "危险区人员立即转移,其他人不要外出。", "河边山脚的现在离开,往高处走。别人不出门。"),
         ("台风", "zh-CN", "危险区人员立即转移,其他人不要外出。", "沿海危房现在离开,去高处的房子。别人不出门。"),
     ],
 )  # fmt: skip
-def test_where_some_leave_and_others_stay_a_text_of_ours_says_both(event: str, language: str, said: str, ours: str) -> None:
+def test_where_some_leave_and_others_stay_a_text_of_ours_says_both(
+    event: str, language: str, said: str, ours: str
+) -> None:
     """With the answers that are right for either; where everybody is told to leave, a text that tells some gives way."""
     for response in ("Evacuate", "Shelter"):
         parts, forms = made(event, response, said, language)

@@ -71,7 +71,11 @@ async def test_who_answers_about_somebody_or_has_been_at_a_door_is_there(tmp_pat
         people = [one(n, "sms", grid=grid) for n in range(1, 5) for grid in ("g",)] + [one(9, "sms", grid="h")]
         await there.page(w, people, teams)
         await there.at(7)
-        asked = [delivery.c.channel == "officer_sms", delivery.c.step != "official", delivery.c.addressee_id.startswith("a")]
+        asked = [
+            delivery.c.channel == "officer_sms",
+            delivery.c.step != "official",
+            delivery.c.addressee_id.startswith("a"),
+        ]
         await there.said(asked, answer="cannot_reach", answer_at=NOON + 7 * 60)
         await there.at(20)
         reasons = {r.state_reason for r in await there.rows(channel="door") if r.slot.startswith("a")}

@@ -212,11 +212,13 @@ def test_a_skill_is_waited_for_ten_minutes_and_no_longer() -> None:
 
 
 def test_who_is_carried_takes_the_time_of_several_doors() -> None:
-    """A list of one who is carried is half an hour long: the next goes to the grid's team that cannot lift and is there sooner."""
+    """A list of one who is carried is half an hour long: the next goes to a team that cannot lift and is there sooner."""
     lifts = Team("l", worker("l", "g", skills=["lift_team"], per_hour=10), 50, 0, 0, 0)
     plain = Team("p", worker("p", "g", per_hour=10), 50, 0, 0, 0)
     carried = Visit("lift_team", "cannot_leave", "evacuate", 5, 0)
-    assert [1, 5, 5, 1] == [doors_worth(team, 10) for team in ("officer", "lift_team", "lift_team+guide", "known_officer")]
+    assert [1, 5, 5, 1] == [
+        doors_worth(team, 10) for team in ("officer", "lift_team", "lift_team+guide", "known_officer")
+    ]
     assert 1 == doors_worth("lift_team", 2), "who takes half an hour a door anyway takes no longer"
     assert lifts is choose(POLICY, [lifts, plain], "g", carried.team)
     lifts.give(carried)
@@ -238,7 +240,9 @@ def test_who_asks_for_help_goes_to_the_team_that_is_soonest_at_a_door_that_goes_
     lifts.give(call)
     assert (5, 1800.0) == (lifts.first, lifts.wait_s(first=True))
     assert plain is choose(POLICY, teams, "g", call.team, first=True)
-    assert gone is choose(POLICY, [gone], "g", call.team, first=True), "a team that may yet look at its list is better than none"
+    assert gone is choose(POLICY, [gone], "g", call.team, first=True), (
+        "a team that may yet look at its list is better than none"
+    )
 
 
 def test_of_two_skills_the_one_that_nobody_is_called_out_for_decides() -> None:

@@ -41,7 +41,7 @@ def test_traditional_chinese_is_the_simplified_in_its_script() -> None:
 
 
 def test_where_the_slow_leave_first_whoever_gets_ready_has_an_answer() -> None:
-    """Below red "others: pack" asks something of them: the menu, the keys and the thanks are for both; in red everybody leaves."""
+    """Below red "others: pack" asks something of them: menu, keys and thanks are for both; in red everybody leaves."""
     for tag, ready in (("en", "ready"), ("zh-CN", "备好"), ("zh-TW", "備好")):
         frame, lines = frames.frame_for(tag), frames.lines_for(tag)
         for instruction in ("leave", "go_to_place"):
