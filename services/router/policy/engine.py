@@ -216,7 +216,7 @@ class Policy(Entry):
         helper = any(use.kind == SUPPORTER for use in uses)
         outside = helper and any(out for _, out in profile.supporters)
         usable = sum(use.tells for use in uses) + (1 if outside else 0)
-        rung_first = night and self._rung_first(danger, respond, groups, uses)
+        called_first = night and self._called_first(danger, respond, groups, uses)
         high = self._high_support(rules, flags, night)
         facts = (set(flags) - {"high_support"}) | ({"high_support"} if high else set())
         if usable == 0:
@@ -228,7 +228,7 @@ class Policy(Entry):
         works = SHAKER in flags and SHAKER in profile.channels and not channels.get(SHAKER, "no_driver")
         if not works or danger.backup_deadline:
             facts.add("no_bed_shaker")
-        if rung_first:
+        if called_first:
             facts.discard("cannot_leave")
         if night:
             facts.add("night")
@@ -264,7 +264,7 @@ class Policy(Entry):
             door_applies=door_applies,
             door_where="fire_service_list" if danger.door == "forbidden" or never_a_team else "door",
             door_at_0=self._door_at_0(tier, escalation_tier, usable, head_start)
-            if door_applies and not rung_first
+            if door_applies and not called_first
             else "",
             deadline=self._deadline(danger, groups, flags, tier) if door_applies else None,
             team=self._team(rules, flags if facility else frozenset()),
@@ -305,7 +305,7 @@ class Policy(Entry):
         return (respond in ("evacuate", "as_told") and not danger.never_evacuate) or lives_by_power
 
     @staticmethod
-    def _rung_first(danger: Rule, respond: str, groups: Sequence[str], uses: Sequence[ChannelUse]) -> bool:
+    def _called_first(danger: Rule, respond: str, groups: Sequence[str], uses: Sequence[ChannelUse]) -> bool:
         """Whether somebody is called at night before anybody knocks: where people stay at home and are looked after (heat, cold),
         and a telephone of theirs rings. Who does not answer it is visited some minutes later. Not who lives by what has failed.
         """
