@@ -262,7 +262,7 @@ MUTANTS = (
         "if not self.begun and policy.door_list.never_reorder_begun",
         "a begun list is reordered",
     ),
-    Mutant("doors/doors.py", "in others[room:] if", "in others[room + 1 :] if", "one left over is not named"),
+    Mutant("doors/doors.py", "in others[fit:] if", "in others[fit + 1 :] if", "one left over is not named"),
     Mutant(
         "doors/doors.py",
         "(_rank(r), r.due_at",
@@ -300,8 +300,12 @@ MUTANTS = (
         "night judged once",
     ),
     Mutant("clock/watch.py", "issued.expires - ask for ask", "issued.expires + ask for ask", "asked when it is over"),
-    Mutant("doors/teams.py", "fits - unvisited, row", "fits - row.assigned, row", "a place never comes back"),
-    Mutant("doors/doors.py", "team is None and _goes_first(row)", "team is None and False", "help waits for room"),
+    Mutant(
+        "doors/teams.py", "longest * doors_per_hour / 60", "1 * doors_per_hour / 60", "who is carried takes no longer"
+    ),
+    Mutant("doors/teams.py", "or made > 0", "or made > 99", "who has been at a door is given none"),
+    Mutant("doors/teams.py", "fits - load, row", "fits - row.assigned, row", "a place never comes back"),
+    Mutant("doors/doors.py", "visit.team, first=first)", "visit.team)", "help waits for room"),
     Mutant(
         "doors/doors.py",
         "if now >= ctx.too_late and (late",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from services.channels.messages import hazard_texts
-from services.channels.messages.phrases import LINES, Lines, of_instruction
+from services.channels.messages.phrases import LINES, OR_READY, Lines, answered_as, of_instruction
 from services.channels.messages.segments import Segments, segments
 from services.shared.hazards import name_of
 from services.shared.hazards.instructions import NAMES
@@ -94,4 +94,5 @@ def _line(tag: str, lines: Lines, of: str, instruction: str) -> TextCell:
     if of == "menus":
         return TextCell(tag, " / ".join(filter(None, of_instruction(lines.menus, instruction).values())), None)
     rows = {"keys": lines.keys, "doing": lines.doing}.get(of) or lines.endings[of]
-    return TextCell(tag, of_instruction(rows, instruction), None)
+    below = [rows[OR_READY]] if of in ("keys", "doing") and answered_as(instruction, Tier.ORANGE) == OR_READY else []
+    return TextCell(tag, " / ".join([*below, of_instruction(rows, instruction)]), None)

@@ -20,7 +20,7 @@ from services.channels.messages.hazard_texts import (
 )
 from services.channels.messages.segments import segments
 from services.shared.draft_languages import OWN
-from services.shared.hazards.instructions import MOVING, contradiction, told_in
+from services.shared.hazards.instructions import BOTH, MOVING, contradiction, told_in
 from services.shared.text.sentences import sentences
 from services.shared.tiers import Tier
 
@@ -30,7 +30,9 @@ _FIXED_PLACE = re.compile(r"\b[Gg]o (?:now )?to (?!high|open|the )[A-Z]\w+|[Gg]o
 _SHOUTED = re.compile(r"\b[A-Z]{4,}\b")
 _DANGER = re.compile(r"danger|危险|kill|会死", re.IGNORECASE)
 _HOUR = re.compile(r"\b\d{1,2}:\d\d\b|\btonight\b|今晚|\{impact\}", re.IGNORECASE)
+_LEAVE, _STAY = {"leave", "go_to_place"}, {"stay_in", "go_up"}
 _SAID = MOVING | {
+    BOTH,
     "avoid",
     "boil",
 }  # instructions that must be read in every form; of the softer ones no word is always there
@@ -112,8 +114,8 @@ def _of_instruction(text: InstructionText, instruction: str, texts: Texts, langu
             told = told_in(said, language)
             if told is None:
                 continue
-            wanted = {"leave", "go_to_place"} if instruction in ("leave", "go_to_place") else {instruction}
-            if instruction in _SAID and not told.anybody & wanted:
+            ways = [_LEAVE, _STAY] if instruction == BOTH else [_LEAVE if instruction in _LEAVE else {instruction}]
+            if instruction in _SAID and not all(told.anybody & wanted for wanted in ways):
                 found = ", ".join(sorted(told.anybody)) or "nothing"
                 yield f"{key}: does not tell people to {instruction}, but {found}: {said!r}"
             if instruction not in MOVING and (other := told.everybody & MOVING):

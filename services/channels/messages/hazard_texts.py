@@ -202,13 +202,18 @@ def destination(words: WordSet, language: str, parts: Parts, *, must: bool = Fal
     return lang.away
 
 
+def action_of(words: WordSet, language: str, tier: Tier, instruction: str, form: str, parts: Parts) -> str:
+    """What a text tells people to do, without what stands around it. KeyError as in `compose`."""
+    said = words.languages[language].texts[tier.word][instruction]
+    asked = {"short": said.short, "braille": said.short, "easy": said.easy}.get(form, said.plain)
+    return asked.format(to=destination(words, language, parts))
+
+
 def compose(words: WordSet, language: str, tier: Tier, instruction: str, form: str, parts: Parts) -> str:
     """One message of a set, whole; as long as it is. KeyError where the set has no such text: see `WordSet.fits`."""
     lang, rules = words.languages[language], forms()[language]
     said = lang.texts[tier.word][instruction]
-    action = {"short": said.short, "braille": said.short, "easy": said.easy}.get(form, said.plain).format(
-        to=destination(words, language, parts)
-    )
+    action = action_of(words, language, tier, instruction, form, parts)
     due = ""
     if parts.impact and tier > Tier.BLUE and lang.due is not None:
         due = (lang.due.by if tier == Tier.RED else lang.due.start).format(impact=parts.impact)

@@ -15,7 +15,9 @@ from services.channels.messages.message_facts import NAME, MessageFacts, Parts, 
 from services.channels.messages.segments import segments
 from services.shared import draft_languages
 from services.shared.hazards.instructions import MOVING, contradiction, dropped, told_in
+from services.shared.tiers import Tier
 
+_GOING = frozenset(("leave", "go_to_place"))
 _SETS = {
     "short_plain": "short",
     "braille_line": "braille",
@@ -47,16 +49,18 @@ def of_set(facts: MessageFacts, part: Mapping[str, str], language: str, form: st
     # A long name of an authority takes a second segment: our short text in two is read sooner than theirs in two
     for room, more in ((room, more) for more in (0, 1) for room in (80, 40, 24, 12)):
         place = named(places(part["place"], room, frame_for(language).places_more), LONG_PLACE)
-        text = hazard_texts.compose(
-            words, base, facts.tier, instruction, _SETS[form],
-            hazard_texts.Parts(
-                source=named(part["source"], NAME), place=place, number=facts.number, hotline=facts.hotline,
-                impact=str(part.get("impact", "")), place_to=str(to.get("name", "")),
-                place_open=to.get("open") is True, one_way=not facts.two_way or (bool(facts.link) and not facts.sms),
-            ),
+        ours = hazard_texts.Parts(
+            source=named(part["source"], NAME), place=place, number=facts.number, hotline=facts.hotline,
+            impact=str(part.get("impact", "")), place_to=str(to.get("name", "")),
+            place_open=to.get("open") is True, one_way=not facts.two_way or (bool(facts.link) and not facts.sms),
         )  # fmt: skip
+        text = hazard_texts.compose(words, base, facts.tier, instruction, _SETS[form], ours)
         if not most or segments(tidy(text)).count <= most + more:
-            why = gives_way(text, part["action"], language) or _unread(facts, words, base, _SETS[form])
+            why = gives_way(text, part["action"], language)
+            if not why and facts.tier is Tier.RED:
+                asked = hazard_texts.action_of(words, base, facts.tier, instruction, _SETS[form], ours)
+                why = for_some_alone(asked, part["action"], language)
+            why = why or _unread(facts, words, base, _SETS[form])
             return ("", why) if why else (text, "")
     return "", ""
 
@@ -76,7 +80,9 @@ def _unread(facts: MessageFacts, words: hazard_texts.WordSet, base: str, form: s
         if told_in("", readable) is None or texts is None or (same := texts.of(facts.tier, instruction)) is None:
             continue
         said = getattr(same, "short" if form == "braille" else form).format(to=texts.away)
-        if why := gives_way(said, facts.parts[other]["action"], readable):
+        theirs = facts.parts[other]["action"]
+        why = gives_way(said, theirs, readable)
+        if why or (facts.tier is Tier.RED and (why := for_some_alone(said, theirs, readable))):
             return why
     return ""
 
@@ -101,3 +107,11 @@ def gives_way(ours: str, theirs: str, language: str) -> str:
     if against := contradiction(mine, own):
         return f"{against[0]} against {against[1]}"
     return dropped(mine, own)
+
+
+def for_some_alone(ours: str, theirs: str, language: str) -> str:
+    """Why what we ask of some gives way: everybody is told to leave, and whoever does not find themselves in it would stay."""
+    mine, own = told_in(ours, language), told_in(theirs, language)
+    if mine is None or own is None or not own.everybody & _GOING or mine.everybody & _GOING:
+        return ""
+    return "leave for some alone" if mine.some & _GOING else ""

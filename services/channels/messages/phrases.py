@@ -30,7 +30,7 @@ class Lines:
     house: dict[str, str]  # menu_ and keys_, for whoever is on duty in a house of many: leave, stay, up, other
     longer: str  # instead of a sentence that no message holds
     places_more: str  # {some} of a long list, {rest} more of {all}
-    keys: dict[str, str]  # the same for a telephone's keys
+    keys: dict[str, str]  # the same for a telephone's keys, and `leave_or_ready` below red
     answer_here: str
     check: str
     not_yours: str  # below an e-mail or a chat message, which may have come to a stranger
@@ -53,7 +53,7 @@ class Lines:
     notices: dict[str, str]
     extras: dict[str, str]  # what a form adds: transport, battery, headcount, time
     one_way: str
-    doing: dict[str, str]  # instruction > thanks for answer 1
+    doing: dict[str, str]  # instruction > thanks for answer 1, and `leave_or_ready` below red
     thanks: dict[str, str]
     ask_how_many: str
     ask_which: str
@@ -89,6 +89,12 @@ def _lines(tag: str, data: dict[str, Any]) -> Lines:
 
 
 T = TypeVar("T")
+OR_READY = "leave_or_ready"
+
+
+def answered_as(instruction: str, tier: int) -> str:
+    """The row of keys and thanks for answer 1. Below red the slow ones leave and the others get ready: it is for both."""
+    return OR_READY if instruction in ("leave", "go_to_place") and tier < Tier.RED else instruction
 
 
 def of_instruction(rows: Mapping[str, T], instruction: str) -> T:
@@ -134,7 +140,8 @@ def findings() -> Iterator[str]:
             rows: Mapping[str, object] = lines.endings[name] if name in lines.endings else getattr(lines, name)
             if "other" not in rows:
                 yield f"lines.yaml, {language}, {name}: add other: what is said for every instruction that is not named"
-            for key in sorted(rows.keys() - {*INSTRUCTIONS, "other"}):
+            known = {*INSTRUCTIONS, "other"} | ({OR_READY} if name in ("keys", "doing") else set())
+            for key in sorted(rows.keys() - known):
                 yield f"lines.yaml, {language}, {name}: {key} is no instruction; use {', '.join(INSTRUCTIONS)}"
         for kind, texts in lines.endings.items():
             for instruction, text in texts.items():

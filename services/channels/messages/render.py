@@ -32,7 +32,7 @@ from services.channels.messages.frames import Frame, frame_for, lines_for
 from services.channels.messages.hazard_texts import tier_word
 from services.channels.messages.message_facts import NAME, MessageFacts, Parts, choose_language, of_place
 from services.channels.messages.own_texts import of_set
-from services.channels.messages.phrases import Lines, ending_rows, in_use, of_instruction
+from services.channels.messages.phrases import Lines, answered_as, ending_rows, in_use, of_instruction
 from services.channels.messages.segments import Segments, segments
 from services.shared.hazards import known
 from services.shared.ledger.kinds import SAYS_NO_WARNING, DeliveryKind
@@ -176,7 +176,7 @@ def _warning(facts: MessageFacts, part: Mapping[str, str], frame: Frame, languag
 def _house(facts: MessageFacts, frame: Frame, instruction: str, language: str) -> Mapping[str, str]:
     """How a house of many answers: for all in it, by what people are asked to do; as anybody does in a language not ours."""
     if facts.tier < Tier.ORANGE or base_of(language) not in in_use():
-        return {"keys": of_instruction(frame.keys, instruction)}
+        return {"keys": of_instruction(frame.keys, answered_as(instruction, facts.tier))}
     own, what = lines_for(language).house, _HOUSE.get(instruction, "other")
     return {"menu": own[f"menu_{what}"], "keys": own[f"keys_{what}"]}
 

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from services.channels.messages.message_facts import choose_language, of_place
-from services.channels.messages.phrases import ending_rows, of_instruction
+from services.channels.messages.phrases import OR_READY, answered_as, ending_rows, of_instruction
 from services.channels.messages.prepare import Preparer, WarningText
 from services.channels.messages.render import lines_for, says_what_is_asked
 from services.channels.model.report import Report
@@ -50,7 +50,7 @@ ANSWERS: dict[str, dict[str, tuple[Answer, str]]] = {
 }
 DOING = {  # instruction > the first button of a person
     "leave": mark("I am leaving"), "go_to_place": mark("I am going there"), "stay_in": mark("I am inside"),
-    "go_up": mark("I am upstairs"),
+    "go_up": mark("I am upstairs"), OR_READY: mark("I am leaving, or ready to leave"),
 }  # fmt: skip
 AFTERWARDS = ("moving", "safe")  # asked only of who has answered: "I am safe" is no answer to "go"
 
@@ -116,10 +116,11 @@ class AnswerPages:
             about = (await self._preparer.dossier(row.dossier, row.person_id)).call_name
         said = request.query.get("said", "")
         instruction = str(text.parts.get("instruction", ""))
+        told = answered_as(instruction, row.warning_tier)
         hotline = self._platform.settings.hotline
         choices = {name: t(words) for name, (_, words) in ANSWERS[kind].items()}
         if kind == "person":
-            choices["leaving"] = t(DOING.get(instruction, mark("I can do it")))
+            choices["leaving"] = t(DOING.get(told, mark("I can do it")))
         if kind == "person" and headline:
             choices = {name: choices[name] for name in ("help", "safe")}
         elif kind == "person" and not row.answer:
@@ -146,7 +147,7 @@ class AnswerPages:
             token=request.match_info["token"],
             event=new_id(),
             said=said,
-            thanks=_thanks(said, instruction, wanted).format(hotline=hotline),
+            thanks=_thanks(said, told, wanted).format(hotline=hotline),
             hotline=hotline,
             plane=self._platform.settings.plane,
         )

@@ -50,7 +50,7 @@ OUTCOMES: dict[str, tuple[Answer, str]] = {
 }
 OUTCOME_OF = {answer.value: words for answer, words in OUTCOMES.values()}  # what was tapped is what is read back
 UNDO = "undo"
-DONE = ("leaving", "moving", "safe", "not_there")
+DONE = store.MET
 SKILLS = {  # what became of calling a volunteer out
     "coming": mark("A volunteer with the skill comes to this door. Do not wait for them."),
     "none": mark("No volunteer was found: take the written card."),

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
+from services.shared.database.batches import one_of
 from services.shared.database.engine import Connection
 from services.shared.database.rows import columns, row_of, rows_of
 from services.shared.ledger.deliveries import deliveries_where
@@ -13,6 +14,7 @@ from services.shared.ledger.params import Params, Visit
 from services.shared.ledger.tables import DOOR_DRIVER, Delivery, delivery
 from services.shared.ledger.warnings import warning_state
 
+MET = ("leaving", "moving", "safe", "not_there")  # answers at a door after which nobody needs to go there again
 LISTED = ("accepted", "delivered", "unconfirmed", "unknown", "failed")  # what the door driver has put on a list
 
 
@@ -65,13 +67,23 @@ class ListedUnder(NamedTuple):
 async def visits(db: Connection, warning_id: str, worker_id: str) -> list[Delivery]:
     """The visits on one list, in the order they were put there; those taken off again are left out.
 
-    The fire service's list has no such order: there whoever comes first where teams are too few stands first.
+    Left out too is whoever was met since the door was asked for, on another visit that had been begun: nobody goes twice. The
+    fire service's list has no such order: there whoever comes first where teams are too few stands first.
     """
     rows = await deliveries_where(
         db, delivery.c.warning_id == warning_id, delivery.c.slot == worker_id, delivery.c.driver == DOOR_DRIVER,
         delivery.c.send_state.in_(LISTED),
     )  # fmt: skip
-    return sorted(rows, key=_place)
+    met = {
+        row.person_id: row.at
+        for row in await db.execute(
+            sa.select(delivery.c.person_id, sa.func.max(delivery.c.answer_at).label("at")).where(
+                delivery.c.warning_id == warning_id, delivery.c.driver == DOOR_DRIVER, delivery.c.answer.in_(MET),
+                one_of(delivery.c.person_id, sorted({row.person_id for row in rows if not row.answer})),
+            ).group_by(delivery.c.person_id)
+        )
+    }  # fmt: skip
+    return sorted((r for r in rows if r.answer or met.get(r.person_id, r.due_at - 1) < r.due_at), key=_place)
 
 
 def _place(row: Delivery) -> tuple[int, int, str]:

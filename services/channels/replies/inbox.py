@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from services.channels.messages.phrases import Lines, of_instruction
+from services.channels.messages.phrases import Lines, answered_as, of_instruction
 from services.channels.messages.prepare import Preparer, reference
 from services.channels.messages.render import lines_for
 from services.channels.model.inbound import Inbound
@@ -41,10 +41,15 @@ from services.shared.ledger.evidence import Answer, Evidence
 from services.shared.ledger.flights import calls_now
 from services.shared.ledger.params import DoorReaches
 from services.shared.ledger.tables import Delivery, delivery
-from services.shared.ledger.warnings import warning_text
+from services.shared.ledger.warnings import warning_state, warning_text
 from services.shared.people import phone_numbers
 from services.shared.service import Platform
 
+_TOLD = (
+    sa.select(warning_text.c.parts, warning_state.c.tier)
+    .join(warning_state, warning_state.c.warning_id == warning_text.c.warning_id)
+    .where(warning_text.c.warning_id == sa.bindparam("warning"))
+)
 YES = "yes"  # the note of a bare yes that was asked back
 
 
@@ -65,8 +70,9 @@ class ReplyInbox:
         lines = lines_for(language)
         if answer is Answer.LEAVING and warning_id:
             async with self.database.read() as db:
-                parts = await db.scalar(sa.select(warning_text.c.parts).where(warning_text.c.warning_id == warning_id))
-            return of_instruction(lines.doing, str((parts or {}).get("instruction", "")))
+                found = (await db.execute(_TOLD, {"warning": warning_id})).first()
+            told = "" if found is None else answered_as(str(found.parts.get("instruction", "")), found.tier)
+            return of_instruction(lines.doing, told)
         return lines.thanks.get(answer, lines.not_understood).format(hotline=self._hotline)
 
     async def inbound(self, message: Inbound) -> str:

@@ -189,6 +189,7 @@ def channels_of(contacts: Iterable[ContactIn]) -> tuple[tuple[str, ...], tuple[t
 def profile(person: PersonIn, year: int, local: tuple[str, ...] = LOCAL_LANGUAGES) -> Profile:
     """The facts the policy may know of a person: no name, no address, no place."""
     found = groups(person, year, local)
+    facts = flags(person, year, found)
     contacts = allowed(person, in_order(person))
     channels, left_out = channels_of(contacts)
     asked = set(person.asked_for) - {"voice", "voice_robot"}
@@ -199,9 +200,10 @@ def profile(person: PersonIn, year: int, local: tuple[str, ...] = LOCAL_LANGUAGE
     return keyed(
         Profile(
             key="",
-            kind="subscriber" if found == ("general",) else "resident",
+            # whoever cannot open the door, or cannot wash or dress, is in no group and in need all the same
+            kind="subscriber" if found == ("general",) and "high_support" not in facts else "resident",
             groups=found,
-            flags=flags(person, year, found),
+            flags=facts,
             language=languages.together(person.languages) or local[0],
             channels=channels,
             left_out=left_out,

@@ -16,7 +16,7 @@ from services.router.planning import elsewhere
 from services.router.planning.contexts import Contexts
 from services.router.planning.fatigue import overtaken
 from services.router.planning.paths import close_with_house, end, put, step_time
-from services.router.planning.plan import EMERGENCY_S, Person, WarningContext
+from services.router.planning.plan import EMERGENCY_S, MOVED_UP, Person, WarningContext
 from services.router.planning.rows import door
 from services.router.planning.walk import done, walk
 from services.router.policy.rules import PathPlan
@@ -124,10 +124,11 @@ class Deadlines:
                 continue
             rows += [one for one in who.deliveries[before:] if isinstance(one, NewDelivery)]
         await put(tx, ctx, rows, deltas, {p.person_id: p.profile_key for p in paths}, self._platform.settings.plane)
-        why = "moved up: asked for help"
         await move(tx, sorted(moved_up), SendState.SUPPRESSED, at=now, only=(SendState.PENDING, SendState.RETRY),
-                   state_reason=why)  # fmt: skip
-        await move(tx, sorted(moved_up), SendState.SUPERSEDED, at=now, only=(SendState.ACCEPTED,), state_reason=why)
+                   state_reason=MOVED_UP)  # fmt: skip
+        await move(
+            tx, sorted(moved_up), SendState.SUPERSEDED, at=now, only=(SendState.ACCEPTED,), state_reason=MOVED_UP
+        )
         await move(tx, sorted(retry), SendState.RETRY, at=now, only=(SendState.UNKNOWN,), due_at=now,
                    state_reason="unknown: sent once more")  # fmt: skip
         await move(tx, sorted(give_up), SendState.UNCONFIRMED, at=now, only=(SendState.UNKNOWN,),

@@ -100,12 +100,16 @@ def _above(ctx: WarningContext, called: WorkerEntry) -> WorkerEntry | None:
 
 
 async def _spoken(tx: Connection, ctx: WarningContext, worker_id: str) -> bool:
-    """Whether the officer, or whoever was called for them, has been spoken with; also by a list that is being worked."""
+    """Whether the officer, or whoever was called for them, has been spoken with; also by a list that is being worked, or by an
+    answer about somebody they were asked to contact."""
     mine = delivery.c.warning_id == ctx.issued.warning_id
     official = sa.and_(mine, delivery.c.kind == DeliveryKind.OFFICIAL, delivery.c.about_id == worker_id)
     heard = sa.or_(delivery.c.evidence >= Evidence.HEARD, delivery.c.answer != "")
     visits = sa.and_(mine, delivery.c.slot == worker_id, delivery.c.answer != "")
-    found = sa.select(sa.func.count()).where(sa.or_(sa.and_(official, heard), visits))
+    asked = sa.and_(
+        mine, delivery.c.addressee_kind == "worker", delivery.c.addressee_id == worker_id, delivery.c.answer != ""
+    )
+    found = sa.select(sa.func.count()).where(sa.or_(sa.and_(official, heard), visits, asked))
     return bool(await tx.scalar(found))
 
 

@@ -16,13 +16,13 @@ from msgspec.structs import replace
 from services.router.callouts import callouts
 from services.router.cases import cases
 from services.router.doors import left_over
-from services.router.doors.teams import choose, nearest, room_of, teams_of
+from services.router.doors.teams import Team, choose, doors_worth, goes_first, room_of, teams_of
 from services.router.doors.waiting import CONCERNED, OPEN, WAITS, InRank
 from services.router.planning import elsewhere
 from services.router.planning.contexts import Contexts
 from services.router.planning.notices import notice
 from services.router.planning.paths import publish_due
-from services.router.planning.plan import BARRED, WarningContext
+from services.router.planning.plan import BARRED, MOVED_UP, WarningContext
 from services.router.store import tables
 from services.shared.bus.outbox import publish
 from services.shared.database import locks
@@ -62,10 +62,15 @@ def _rank(row: Delivery) -> int:
     return _visit(row).rank
 
 
-def _goes_first(row: Delivery) -> bool:
-    """A call for help and a house of many wait for no room: they come before what is on a list and not begun."""
-    visit = _visit(row)
-    return visit.urgent or visit.facility
+def _fitting(calls: Sequence[Delivery], others: Sequence[Delivery], room: int, teams: Mapping[str, Team]) -> int:
+    """How many of the others, in their order, fit into the teams' time beside the calls for help."""
+    usual = round(sum(t.entry.doors_per_hour for t in teams.values()) / max(1, len(teams)))
+    left = room - sum(doors_worth(_visit(r).team, usual) for r in calls)
+    for n, row in enumerate(others):
+        if left <= 0:
+            return n
+        left -= doors_worth(_visit(row).team, usual)
+    return len(others)
 
 
 class Doors:
@@ -166,23 +171,23 @@ class Doors:
             places = await self._places(tx, warning_id, [r.person_id for r in rows])
             given: list[dict[str, object]] = []
             previous = await self._previous(tx, warning_id, [r.person_id for r in rows if r.try_no > 1])
-            calls = [r for r in rows if _goes_first(r)] if teams else []
-            others = [r for r in rows if not teams or not _goes_first(r)]
-            room = max(0, room - len(calls))
-            unnamed = [r for r in others[room:] if not r.state_reason][:BATCH]  # at once, not when it is too late
-            for row in [*calls, *others[:room]][:BATCH]:
+            calls = [r for r in rows if goes_first(_visit(r))] if teams else []
+            others = [r for r in rows if not teams or not goes_first(_visit(r))]
+            fit = _fitting(calls, others, room, teams)
+            unnamed = [r for r in others[fit:] if not r.state_reason][:BATCH]  # at once, not when it is too late
+            for row in [*calls, *others[:fit]][:BATCH]:
                 grid, walk = places[row.person_id]
                 visit = _visit(row)
+                first = goes_first(visit)
                 known = teams.get(previous.get(row.person_id, ""))
-                if known is not None and (known.room <= 0 or known.open >= ctx.policy.door_list.per_team_max):
+                full = known is not None and (known.room <= 0 or known.open >= ctx.policy.door_list.per_team_max)
+                if known is not None and (not known.there or (full and not first)):
                     known = None
-                team = known or choose(ctx.policy, teams.values(), grid, visit.team)
-                if team is None and _goes_first(row):
-                    team = nearest(teams.values(), grid)  # neither waits for a list to become shorter
+                team = known or choose(ctx.policy, teams.values(), grid, visit.team, first=first)
                 if team is None:
                     continue  # every list that has room in its time is long enough for now
                 order = team.place(ctx.policy, visit, walk)
-                team.give()
+                team.give(visit)
                 given.append({"d": row.delivery_id, "s": team.worker_id, "params_": replace(visit, order=order)})
             if not given and not unnamed:
                 self._nothing[warning_id] = stands
@@ -219,11 +224,13 @@ class Doors:
 
     @staticmethod
     async def _previous(tx: Connection, warning_id: str, people: Sequence[str]) -> dict[str, str]:
-        """A second visit goes to the team that made the first: they know the door."""
+        """A second visit goes to the team that made the first: they know the door. One that was moved up stays with the team that
+        had it: they may be on the way there."""
         rows = await tx.execute(
             sa.select(delivery.c.person_id, delivery.c.slot).where(
                 delivery.c.warning_id == warning_id, delivery.c.person_id.in_(list(people)),
-                delivery.c.kind == DeliveryKind.VISIT, ON_A_LIST, delivery.c.answer != "",
+                delivery.c.kind == DeliveryKind.VISIT, ON_A_LIST,
+                sa.or_(delivery.c.answer != "", delivery.c.state_reason == MOVED_UP),
             ).order_by(delivery.c.try_no)
         )  # fmt: skip
         return {r.person_id: r.slot for r in rows}

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from services.router.planning.plan import WarningContext
 from services.router.policy.engine import Policy
-from services.router.policy.vocabulary import CALLED, SKILLS
+from services.router.policy.vocabulary import ASSIST_MIN, CALLED, SKILLS
 from services.router.store import tables
 from services.shared.database.engine import Connection
 from services.shared.ledger.params import Visit
@@ -26,7 +26,9 @@ _AT_WORK = ("pending", "retry", "accepted")
 class Team:
     """One team under one warning. `room` more doors fit into its time, `open` stand on its list unvisited, `made` are visited.
 
-    `had` counts every door ever given: places on a list only grow, also where doors were taken off it.
+    `had` counts every door ever given: places on a list only grow, also where doors were taken off it. `extra` is how many
+    usual doors the open ones take longer than their number: somebody who is carried takes the time of several. `first` is how
+    many usual doors those take that go before all others. A team that is not `there` has answered nobody and been at no door.
     """
 
     worker_id: str
@@ -36,20 +38,30 @@ class Team:
     open: int
     made: int
     given: int = 0
+    extra: int = 0
+    first: int = 0
+    there: bool = True
+
+    @property
+    def load(self) -> int:
+        """How many usual doors its open ones take as long as."""
+        return self.open + self.extra
 
     @property
     def begun(self) -> bool:
         """Whether it has been at a door."""
         return self.made > 0
 
-    @property
-    def wait_s(self) -> float:
-        """How long a door put on its list now would wait."""
-        return 3600.0 * self.open / max(1, self.entry.doors_per_hour)
+    def wait_s(self, *, first: bool = False) -> float:
+        """How long a door put on its list now would wait; `first`: one that goes before all that are not."""
+        return 3600.0 * (self.first if first else self.load) / max(1, self.entry.doors_per_hour)
 
-    def give(self) -> None:
+    def give(self, visit: Visit) -> None:
         """One more door."""
-        self.room -= 1
+        takes = doors_worth(visit.team, self.entry.doors_per_hour)
+        self.room -= takes
+        self.extra += takes - 1
+        self.first += takes if goes_first(visit) else 0
         self.open += 1
         self.given += 1
 
@@ -74,25 +86,35 @@ class Team:
         return key + (self.had + self.given + 1) * _LIST if self.begun and policy.door_list.never_reorder_begun else key
 
 
-async def doors_by_team(db: Connection, warning_id: str) -> dict[str, tuple[int, int]]:
-    """Team > (doors on its list unvisited, doors visited)."""
-    mine = sa.and_(delivery.c.warning_id == warning_id, delivery.c.driver == DOOR_DRIVER, ON_A_LIST)
-    waiting = sa.and_(delivery.c.answer == "", delivery.c.send_state.in_(_AT_WORK))
-    rows = await db.execute(
-        sa.select(
-            delivery.c.slot,
-            sa.func.sum(sa.case((waiting, 1), else_=0)).label("open"),
-            sa.func.sum(sa.case((delivery.c.answer != "", 1), else_=0)).label("made"),
-        )
-        .where(mine)
-        .group_by(delivery.c.slot)
+def goes_first(visit: Visit) -> bool:
+    """A call for help and a house of many wait for no room: they come before what is on a list and not begun."""
+    return visit.urgent or visit.facility
+
+
+async def doors_by_team(db: Connection, warning_id: str) -> dict[str, tuple[list[Visit], int]]:
+    """Team > (the doors on its list that are not visited, how many it has visited)."""
+    mine = (delivery.c.warning_id == warning_id, delivery.c.driver == DOOR_DRIVER, ON_A_LIST)
+    visited = sa.select(delivery.c.slot, sa.func.count().label("n")).where(*mine, delivery.c.answer != "")
+    made = {r.slot: int(r.n) for r in await db.execute(visited.group_by(delivery.c.slot))}
+    waiting = sa.select(delivery.c.slot, delivery.c.params).where(
+        *mine, delivery.c.answer == "", delivery.c.send_state.in_(_AT_WORK)
     )
-    return {r.slot: (int(r.open), int(r.made)) for r in rows}
+    open_: dict[str, list[Visit]] = {}
+    for row in await db.execute(waiting):
+        if isinstance(row.params, Visit):
+            open_.setdefault(row.slot, []).append(row.params)
+    return {slot: (open_.get(slot, []), made.get(slot, 0)) for slot in open_.keys() | made.keys()}
 
 
 def doors_in(doors_per_hour: int, seconds: float) -> int:
     """How many doors a team can begin in a time: the last one is begun before it is over."""
     return math.ceil(doors_per_hour * max(0.0, seconds) / 3600)
+
+
+def doors_worth(team: str, doors_per_hour: int) -> int:
+    """How many usual doors one takes as long as, by who is asked for: where somebody is carried it is several."""
+    longest = max(ASSIST_MIN.get(part, 0) for part in team.split("+"))
+    return max(1, round(longest * doors_per_hour / 60))
 
 
 async def room_of(db: Connection, ctx: WarningContext, now: float) -> tuple[int, bool]:
@@ -106,35 +128,48 @@ async def teams_of(tx: Connection, ctx: WarningContext, now: float) -> dict[str,
     """The teams on shift for a warning, by id.
 
     Room is what fits into the time that is left, so that a team that is quicker than thought is given more, and a slow one no
-    more than it can do. A team whose capacity was taken away, because nobody there answers, has none.
+    more than it can do. A team whose capacity was taken away, because nobody there answered, has none until it has been at a
+    door.
     """
     warning_id = ctx.issued.warning_id
     counts = await doors_by_team(tx, warning_id)
     found = {}
     for row in await tables.workers_of(tx, warning_id):
-        unvisited, made = counts.get(row.worker_id, (0, 0))
+        doors, made = counts.get(row.worker_id, ([], 0))
         entry = tables.decode_worker(row.entry)
-        fits = doors_in(entry.doors_per_hour, ctx.too_late - now) if row.capacity > 0 else 0
-        found[row.worker_id] = Team(row.worker_id, entry, fits - unvisited, row.assigned, unvisited, made)
+        there = row.capacity > 0 or made > 0
+        fits = doors_in(entry.doors_per_hour, ctx.too_late - now) if there else 0
+        takes = [(doors_worth(visit.team, entry.doors_per_hour), goes_first(visit)) for visit in doors]
+        load = sum(worth for worth, _ in takes)
+        found[row.worker_id] = Team(
+            row.worker_id, entry, fits - load, row.assigned, len(doors), made, extra=load - len(doors),
+            first=sum(worth for worth, first in takes if first), there=there,
+        )  # fmt: skip
     return found
 
 
-def choose(policy: Policy, teams: Iterable[Team], grid: str, team: str) -> Team | None:
+def choose(policy: Policy, teams: Iterable[Team], grid: str, team: str, *, first: bool = False) -> Team | None:
     """The team of the grid with the fewest doors, else any; one with the skill where it is not much later.
 
-    None where nobody has room: in their time, or on a list that is as long as the policy lets one be.
+    `first`: for a door that waits for no room, by how soon each is there. Else None where nobody has room: in their time, or on a
+    list that is as long as the policy lets one be.
     """
-    free = [p for p in teams if p.room > 0 and p.open < policy.door_list.per_team_max]
+    found = list(teams)
+    if first:
+        free = [p for p in found if p.there] or found
+    else:
+        free = [p for p in found if p.room > 0 and p.open < policy.door_list.per_team_max]
     if not free:
         return None
-    plain = _fewest([p for p in free if grid in p.entry.grids] or free)
+    plain = _fewest([p for p in free if grid in p.entry.grids] or free, first)
     wanted = [part for part in SKILLS if part in team.split("+")]
-    in_time = [p for p in free if p.wait_s - plain.wait_s <= policy.combine.skill_wait_s]
+    soonest = plain.wait_s(first=first)
+    in_time = [p for p in free if p.wait_s(first=first) - soonest <= policy.combine.skill_wait_s]
     least = min(_lacks(p, wanted) for p in in_time)
     if _lacks(plain, wanted) == least:
         return plain
     best = [p for p in in_time if _lacks(p, wanted) == least]
-    return _fewest([p for p in best if grid in p.entry.grids] or best)
+    return _fewest([p for p in best if grid in p.entry.grids] or best, first)
 
 
 def _lacks(team: Team, wanted: Sequence[str]) -> tuple[int, int]:
@@ -143,13 +178,5 @@ def _lacks(team: Team, wanted: Sequence[str]) -> tuple[int, int]:
     return sum(part not in CALLED for part in missing), len(missing)
 
 
-def nearest(teams: Iterable[Team], grid: str) -> Team | None:
-    """Who is soonest at a door that cannot wait: of the grid if there is any; whether they have room is no question."""
-    found = list(teams)
-    return min(
-        [p for p in found if grid in p.entry.grids] or found, key=lambda p: (p.wait_s, p.worker_id), default=None
-    )
-
-
-def _fewest(teams: list[Team]) -> Team:
-    return min(teams, key=lambda p: (p.open + p.made, p.worker_id))
+def _fewest(teams: list[Team], first: bool) -> Team:
+    return min(teams, key=lambda p: (p.first if first else 0, p.load + p.made, p.worker_id))

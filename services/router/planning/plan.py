@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from services.router.policy.engine import Policy
 from services.router.policy.rules import PathPlan
 from services.router.policy.steps import Step
+from services.shared.i18n import mark
 from services.shared.ledger.deliveries import Planned
 from services.shared.ledger.evidence import Evidence
 from services.shared.ledger.kinds import DeliveryKind
@@ -16,6 +17,7 @@ from services.shared.tiers import Tier
 
 TAKEN_BACK = ("superseded", "suppressed", "cancelled", "expired")
 EMERGENCY_S = 6 * 3600.0
+MOVED_UP = mark("moved up: asked for help")  # why a visit was taken off: a call for help takes its place
 BARRED = "door.barred"  # the step of a name on the fire service's list while another warning forbids the door
 
 

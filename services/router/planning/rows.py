@@ -271,7 +271,11 @@ def door(
 def _instead(
     ctx: WarningContext, person: Person, plan: PathPlan, words: Sequence[str], reason: str, now: float, step: str
 ) -> list[NewDelivery]:
-    """The channels that stand in for a forbidden door; the list of the fire service is always among them."""
+    """The channels that stand in for a forbidden door; the list of the fire service is always among them.
+
+    An officer is asked at once to call somebody in need with fewer than two channels, and whoever has none: no door makes up
+    for what is missing.
+    """
     rows: list[NewDelivery] = []
     tried = person.tried()
     for word in words:
@@ -281,6 +285,8 @@ def _instead(
             rows += personal(ctx, person, plan, use, step, reason, now)
         elif word == "supporter_by_phone":
             rows += supporters(ctx, person, plan, step, reason, now, by_phone=True)
+    if plan.usable == 0 or (plan.usable < 2 and person.profile.kind == "resident"):
+        rows += officer(ctx, person, plan, step, reason, now)
     return rows + fire_list(ctx, person, plan, reason, now, step)
 
 
@@ -341,7 +347,7 @@ def rank(policy: Policy, plan: PathPlan, profile: Profile, *, urgent: bool) -> i
     if plan.first:
         return 1
     true = set(plan.facts) | set(profile.groups) | ({"deaf_asleep"} if {"deaf", "night"} <= plan.facts else set())
-    if set(profile.groups) <= {"general"} and "no_usable_channel" not in true:
+    if set(profile.groups) <= {"general"} and not {"no_usable_channel", "high_support"} & true:
         return len(policy.shortage.rank) + 3  # no need, and a channel left: behind everybody who has one or has none
     if profile.kind != "facility":
         true.discard("facility")

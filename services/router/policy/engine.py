@@ -21,6 +21,7 @@ from services.router.policy.choosing import choose_channels
 from services.router.policy.conditions import parse_condition
 from services.router.policy.rules import (
     ChannelsDown,
+    ChannelUse,
     ClockRule,
     ClosedIf,
     Combine,
@@ -54,6 +55,7 @@ from services.router.policy.vocabulary import (
     SKILLS,
     SUPPORTER,
     TRAVEL_MIN,
+    UNFIT_WORDS,
 )
 from services.shared.hazards import UNKNOWN, Rule, known
 from services.shared.input.files import Document, Entry, open_file, wrong
@@ -214,15 +216,20 @@ class Policy(Entry):
         helper = any(use.kind == SUPPORTER for use in uses)
         outside = helper and any(out for _, out in profile.supporters)
         usable = sum(use.tells for use in uses) + (1 if outside else 0)
+        called_first = night and self._called_first(danger, respond, groups, uses)
         high = self._high_support(rules, flags, night)
         facts = (set(flags) - {"high_support"}) | ({"high_support"} if high else set())
         if usable == 0:
             facts.add("no_usable_channel")
         if any(rule.door_first for rule in rules):
             facts.add("door_first")
-        # a shaker of their own that no warning reaches wakes nobody: it must hang on a channel that works
-        if SHAKER not in flags or SHAKER not in profile.channels or channels.get(SHAKER, "no_driver"):
+        # a shaker of their own that no warning reaches
+        # wakes nobody, as one does that hangs on the mains in a power cut
+        works = SHAKER in flags and SHAKER in profile.channels and not channels.get(SHAKER, "no_driver")
+        if not works or danger.backup_deadline:
             facts.add("no_bed_shaker")
+        if called_first:
+            facts.discard("cannot_leave")
         if night:
             facts.add("night")
         unheard = any(rule.unheard for rule in rules)
@@ -256,8 +263,10 @@ class Policy(Entry):
             supporter_counts=outside,
             door_applies=door_applies,
             door_where="fire_service_list" if danger.door == "forbidden" or never_a_team else "door",
-            door_at_0=self._door_at_0(tier, escalation_tier, usable, head_start) if door_applies else "",
-            deadline=self._deadline(danger, groups, flags, escalation_tier) if door_applies else None,
+            door_at_0=self._door_at_0(tier, escalation_tier, usable, head_start)
+            if door_applies and not called_first
+            else "",
+            deadline=self._deadline(danger, groups, flags, tier) if door_applies else None,
             team=self._team(rules, flags if facility else frozenset()),
             form="+".join([form, *extras]),
             closing="cannot_judge"
@@ -293,7 +302,15 @@ class Policy(Entry):
         Nobody leaves in heat, or where all stay indoors. Whoever lives by a machine begins earlier where its power runs out.
         """
         lives_by_power = danger.backup_deadline and danger.first in groups
-        return respond in ("evacuate", "as_told") or lives_by_power
+        return (respond in ("evacuate", "as_told") and not danger.never_evacuate) or lives_by_power
+
+    @staticmethod
+    def _called_first(danger: Rule, respond: str, groups: Sequence[str], uses: Sequence[ChannelUse]) -> bool:
+        """Whether somebody is called at night before anybody knocks: where people stay at home and are looked after (heat, cold),
+        and a telephone of theirs rings. Who does not answer it is visited some minutes later. Not who lives by what has failed.
+        """
+        rings = any(use.tells and use.kind in UNFIT_WORDS["voice_robot"] for use in uses)
+        return respond == "check_on" and danger.first not in groups and rings
 
     @staticmethod
     def _team(rules: Sequence[Group], house: frozenset[str]) -> str:

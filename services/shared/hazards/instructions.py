@@ -25,23 +25,28 @@ from services.shared.text.sentences import sentences
 from services.shared.tiers import Tier
 
 INSTRUCTIONS = (
-    "leave", "go_to_place", "go_up", "stay_in", "avoid", "boil", "check_on", "prepare", "monitor", "none",
+    "leave", "go_to_place", "go_up", "stay_in", "leave_or_stay", "avoid", "boil", "check_on", "prepare", "monitor", "none",
 )  # fmt: skip
 """What people can be told to do, the most urgent first."""
 
 FILE = "instructions.yaml"
 NEAR = 200  # characters around an order that decide whether it is one: a clause without a stop may be anybody's
 MOVING = frozenset(("leave", "go_to_place", "go_up", "stay_in"))  # where people are to be
+BOTH = "leave_or_stay"  # who is in danger leaves, the others stay where they are: no order of a sentence, but of a whole text
 _FORBIDDEN = frozenset(("avoid", "boil"))  # what is not to be done, or not as usual: whoever does not read it is harmed
 _APART = {
     frozenset(both)
-    for both in (("leave", "stay_in"), ("leave", "go_up"), ("go_to_place", "stay_in"), ("go_to_place", "go_up"))
-}
+    for both in (
+        ("leave", "stay_in"), ("leave", "go_up"), ("go_to_place", "stay_in"), ("go_to_place", "go_up"),
+        *((BOTH, one) for one in MOVING),  # some in both places would be told to go and to stay
+    )
+}  # fmt: skip
 _IMPLIED = {"shut": "stay_in"}  # an order of `instructions.yaml` > what it says of where to be, where nothing else does
 NAMES = {
     "leave": mark("leave"), "go_to_place": mark("go to a place"), "go_up": mark("go up"), "stay_in": mark("stay in"),
-    "avoid": mark("keep away"), "boil": mark("boil water"), "check_on": mark("look after each other"),
-    "prepare": mark("get ready"), "monitor": mark("listen for news"), "none": mark("do nothing"),
+    BOTH: mark("leave where it is dangerous, else stay in"), "avoid": mark("keep away"), "boil": mark("boil water"),
+    "check_on": mark("look after each other"), "prepare": mark("get ready"), "monitor": mark("listen for news"),
+    "none": mark("do nothing"),
 }  # fmt: skip
 
 
@@ -219,8 +224,8 @@ _OF_ASKED = {
 def instruction_of(asked: str, told: Told | None) -> str:
     """The one instruction an alert gives: what it asks by its code, said more closely by its words.
 
-    Empty where it asks nothing by a code, and where its words tell people to be somewhere that its code does not: then
-    only its own words are right.
+    `leave_or_stay` where its words tell some to leave and the others to stay. Empty where it asks nothing by a code, and where
+    its words tell people to be somewhere that its code does not: then only its own words are right.
     """
     named = _OF_ASKED.get(asked, "")
     if asked == "execute" and told is not None and "boil" in told.anybody:
@@ -231,7 +236,10 @@ def instruction_of(asked: str, told: Told | None) -> str:
     if not moving:
         return "boil" if named in ("avoid", "monitor") and "boil" in told.anybody else named
     if any(apart(one, other) for one in moving for other in moving):
-        return named if named in moving and named in told.everybody else ""
+        if named in moving and named in told.everybody:
+            return named
+        to_some = named in ("leave", "stay_in") and not told.everybody & {"leave", "go_to_place"}
+        return BOTH if to_some else ""
     if named == "leave":
         return "leave" if moving & {"leave", "go_to_place"} else "go_up" if moving == {"go_up"} else ""
     if named == "stay_in":
@@ -240,9 +248,9 @@ def instruction_of(asked: str, told: Told | None) -> str:
 
 
 def shown_at(tier: Tier, instruction: str) -> str:
-    """What a drawing or a film may tell whoever sees it. Below red, where to be is told to some alone (the slow ones go now), and
-    neither can say to whom: then nothing is."""
-    return "" if instruction in MOVING and tier < Tier.RED else instruction
+    """What a drawing or a film may tell whoever sees it. Below red, where to be is told to some alone (the slow ones go now), as
+    where some leave and others stay, and neither can say to whom: then nothing is."""
+    return "" if instruction == BOTH or (instruction in MOVING and tier < Tier.RED) else instruction
 
 
 def against_asked(asked: str, told: Told | None) -> str:

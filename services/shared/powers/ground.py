@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from services.shared.database.engine import Connection
 from services.shared.database.rows import columns, rows_of
 from services.shared.endings import GO_HOME
-from services.shared.hazards.instructions import MOVING, apart
+from services.shared.hazards.instructions import BOTH, MOVING, apart
 from services.shared.ledger import areas
 from services.shared.ledger.warnings import in_force, warning_scope, warning_state, warning_text
 
@@ -118,5 +118,5 @@ def contradicts(instruction: str, ending: str, other: Neighbour) -> bool:
     leave is one too.
     """
     if ending in GO_HOME:
-        return other.instruction in MOVING
+        return other.instruction in (*MOVING, BOTH)
     return not ending and apart(instruction, other.instruction)

@@ -21,7 +21,7 @@ from tests.kit.town import Town, open_town
 
 RESPONSE = {
     "leave": "Evacuate", "go_to_place": "Evacuate", "go_up": "Shelter", "stay_in": "Shelter", "avoid": "Avoid", "boil": "Execute",
-    "prepare": "Prepare", "monitor": "Monitor", "none": "None",
+    "prepare": "Prepare", "monitor": "Monitor", "none": "None", "leave_or_stay": "Evacuate",
 }  # fmt: skip
 
 
@@ -56,6 +56,8 @@ ROWS = [  # what was once said the other way round: the alert, and what nobody m
     ("台风", "Evacuate", "沿海低洼地、工棚、渔船人员立即转移。", "zh-CN", ("留在屋里", "不要出门", "已进屋")),
     ("台风", "Shelter", "沿海低洼地、工棚、渔船人员立即转移。", "zh-CN", ("留在屋里", "不要出门", "已进屋", "马上进屋")),
     ("Rainstorm", "Shelter", "People in danger areas leave now.", "en-US", ("Stay in", "Do not go out", "Reply 1 inside")),
+    ("Rainstorm", "Evacuate", "People in danger areas leave now. Others stay in.", "en-US", ("Reply 1 leaving", "Red: go now")),
+    ("暴雨", "Evacuate", "危险区人员立即转移,其他人不要外出。", "zh-CN", ("回1已走", "马上走")),
     ("Thunderstorm", "Shelter", "TAKE COVER IN A SUBSTANTIAL SHELTER.", "en-US", ("Go home now", "Leave sheds")),
     ("水庫放流", "Avoid", "請遠離河床。", "zh-TW", ("備好藥", "充滿電", "現在離開")),
     ("Severe flood warning", None, "River levels are rising.", "en-US", ("Leave now", "Go to high ground", "Red: go now")),
@@ -90,6 +92,30 @@ def test_a_text_of_ours_gives_way_and_that_is_said() -> None:
     changed = {one.channel: one for one in every_channel(parts, Tier.RED, "4721", "12345", drill=False)}
     assert "leave against" in changed["sms_short"].gave_way
     assert "Go upstairs." in changed["sms_short"].text
+
+
+@pytest.mark.parametrize(
+    ("event", "language", "said", "ours"),
+    [
+        ("Rainstorm", "en-US", "People in danger areas leave now. Others stay in.", "Leave now to high ground. Others stay in."),
+        ("暴雨", "zh-CN", "危险区人员立即转移,其他人不要外出。", "河边山脚的现在离开,往高处走。别人不出门。"),
+        ("台风", "zh-CN", "危险区人员立即转移,其他人不要外出。", "沿海危房现在离开,去高处的房子。别人不出门。"),
+    ],
+)  # fmt: skip
+def test_where_some_leave_and_others_stay_a_text_of_ours_says_both(
+    event: str, language: str, said: str, ours: str
+) -> None:
+    """With the answers that are right for either; where everybody is told to leave, a text that tells some gives way."""
+    for response in ("Evacuate", "Shelter"):
+        parts, forms = made(event, response, said, language)
+        assert "leave_or_stay" == parts["instruction"]
+        assert ours in forms["sms_short"].text
+        assert LINES["en" if "en" in language else "zh"].menus["other"][Tier.RED] in forms["sms"].text
+    everybody = "Leave your homes now." if "en" in language else "现在离开家。"
+    parts, forms = made(event, "Evacuate", everybody, language)
+    assert "leave" == parts["instruction"]
+    assert "leave for some alone" == forms["sms_short"].gave_way
+    assert everybody in forms["sms_short"].text
 
 
 CELLS = [

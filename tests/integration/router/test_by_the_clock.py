@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from services.router.clock import silence
-from services.router.planning.contexts import SHIPPED
+from services.router.doors.teams import teams_of
+from services.router.planning.contexts import SHIPPED, Contexts
 from services.router.store.tables import warning as router_warning
 from services.shared.ledger.evidence import Evidence
 from services.shared.ledger.tables import delivery
 from services.shared.tiers import Tier
+from tests.integration.router.test_paths import said_in_log
 from tests.kit.router_alone import MIDNIGHT, NOON, RouterTown, ident, one, router_town, worker
 
 TEXT = SHIPPED.read_text(encoding="utf-8")
@@ -59,6 +61,41 @@ async def test_an_official_who_speaks_is_not_called_again(tmp_path: Path) -> Non
         await there.page(calm, [one(2, "sms")], [worker("a", "g")])
         await there.at(31)
         assert 3 == len(await calls(there))
+
+
+async def test_who_answers_about_somebody_or_has_been_at_a_door_is_there(tmp_path: Path) -> None:
+    """Whoever has lifted somebody for twenty minutes answers no call: their list stays theirs, and they are given more."""
+    async with router_town(tmp_path) as there:
+        w = await there.issue(doors="allowed", impact=NOON + 60 * 60)
+        teams = [worker("a", "g", per_hour=10), worker("b", "h", per_hour=10)]
+        people = [one(n, "sms", grid=grid) for n in range(1, 5) for grid in ("g",)] + [one(9, "sms", grid="h")]
+        await there.page(w, people, teams)
+        await there.at(7)
+        asked = [
+            delivery.c.channel == "officer_sms",
+            delivery.c.step != "official",
+            delivery.c.addressee_id.startswith("a"),
+        ]
+        await there.said(asked, answer="cannot_reach", answer_at=NOON + 7 * 60)
+        await there.at(20)
+        reasons = {r.state_reason for r in await there.rows(channel="door") if r.slot.startswith("a")}
+        assert "officer silent: given to another team" not in reasons
+        taken = {r.state_reason for r in await there.rows(channel="door") if r.slot.startswith("b")}
+        assert "officer silent: given to another team" in taken
+        assert {"a": True, "b": False} == await who_is_there(there, w, NOON + 20 * 60)
+        door = next(r for r in await there.rows(channel="door") if r.slot.startswith("b"))
+        await said_in_log(there, door.delivery_id, "leaving", "officer", NOON + 23 * 60)
+        assert {"a": True, "b": True} == await who_is_there(there, w, NOON + 24 * 60), "they have been at a door since"
+
+
+async def who_is_there(there: RouterTown, warning_id: str, now: float) -> dict[str, bool]:
+    """Team > whether it is given doors: one that has room in its time."""
+    async with there.platform.database.read() as db:
+        ctx = await Contexts(None).of(db, warning_id, workers=True)
+        assert ctx is not None
+        teams = await teams_of(db, ctx, now)
+    assert all(team.there is (team.room + team.load > 0) for team in teams.values())
+    return {team_id[0]: team.there for team_id, team in sorted(teams.items())}
 
 
 async def test_a_silent_zone_gets_doors_now_sound_and_officers_on_their_own(tmp_path: Path) -> None:

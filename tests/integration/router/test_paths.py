@@ -7,11 +7,12 @@ from pathlib import Path
 import msgspec
 import sqlalchemy as sa
 
-from services.router.doors.teams import Team, choose
+from services.router.doors.teams import Team, choose, doors_worth
 from services.router.planning.contexts import SHIPPED
 from services.router.policy.engine import read
 from services.router.store.tables import warning as router_warning
 from services.shared.ledger.evidence import Evidence
+from services.shared.ledger.params import Visit
 from services.shared.ledger.tables import delivery
 from services.shared.messages import SupporterEntry
 from services.shared.tiers import Tier
@@ -208,6 +209,40 @@ def test_a_skill_is_waited_for_ten_minutes_and_no_longer() -> None:
     plain.room = 0
     signs.open = 15
     assert None is choose(POLICY, [signs, plain], "g", team), "both lists are full"
+
+
+def test_who_is_carried_takes_the_time_of_several_doors() -> None:
+    """A list of one who is carried is half an hour long: the next goes to a team that cannot lift and is there sooner."""
+    lifts = Team("l", worker("l", "g", skills=["lift_team"], per_hour=10), 50, 0, 0, 0)
+    plain = Team("p", worker("p", "g", per_hour=10), 50, 0, 0, 0)
+    carried = Visit("lift_team", "cannot_leave", "evacuate", 5, 0)
+    assert [1, 5, 5, 1] == [
+        doors_worth(team, 10) for team in ("officer", "lift_team", "lift_team+guide", "known_officer")
+    ]
+    assert 1 == doors_worth("lift_team", 2), "who takes half an hour a door anyway takes no longer"
+    assert lifts is choose(POLICY, [lifts, plain], "g", carried.team)
+    lifts.give(carried)
+    assert (45, 5, 1, 1800.0) == (lifts.room, lifts.load, lifts.open, lifts.wait_s())
+    assert plain is choose(POLICY, [lifts, plain], "g", carried.team)
+    assert plain is choose(POLICY, [lifts, plain], "g", "officer")
+
+
+def test_who_asks_for_help_goes_to_the_team_that_is_soonest_at_a_door_that_goes_first() -> None:
+    """What waits behind is no reason to look for another team; other calls for help are, and a skill that it lacks is."""
+    lifts = Team("l", worker("l", "h", skills=["lift_team"], per_hour=10), 0, 0, 12, 3)
+    plain = Team("p", worker("p", "g", per_hour=10), 0, 0, 4, 3)
+    gone = Team("a", worker("a", "g", per_hour=10), 0, 0, 0, 0, there=False)
+    call = Visit("lift_team", "cannot_leave", "evacuate", 0, 0, urgent=True)
+    teams = [lifts, plain, gone]
+    assert None is choose(POLICY, teams, "g", "officer"), "all are full"
+    assert plain is choose(POLICY, teams, "g", "officer", first=True)
+    assert lifts is choose(POLICY, teams, "g", call.team, first=True)
+    lifts.give(call)
+    assert (5, 1800.0) == (lifts.first, lifts.wait_s(first=True))
+    assert plain is choose(POLICY, teams, "g", call.team, first=True)
+    assert gone is choose(POLICY, [gone], "g", call.team, first=True), (
+        "a team that may yet look at its list is better than none"
+    )
 
 
 def test_of_two_skills_the_one_that_nobody_is_called_out_for_decides() -> None:

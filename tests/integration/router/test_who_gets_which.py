@@ -196,3 +196,32 @@ async def test_a_preview_counts_those_whom_a_guessed_number_reaches_apart(tmp_pa
             tiers = (await previews.counted(db, there.router.contexts, counts))["tiers"]
     assert (4, 3) == (tiers["red"]["unverified_only"], tiers["red"]["no_channel"])
     assert 0 == tiers["yellow"]["unverified_only"]
+
+
+async def test_who_was_met_since_a_door_was_asked_for_is_on_no_list(tmp_path: Path) -> None:
+    """They call while a pair is on the way: what the pair taps on the visit it had begun is what the call asked for. The one
+    that took its place stays with that pair; nobody at home is no reason to take it off."""
+    async with router_town(tmp_path) as there:
+        w = await there.issue(doors="allowed")
+        people = [one(n, "sms", groups=("mobility",), flags=("cannot_leave",)) for n in (1, 2)]
+        await there.page(w, people, [worker("a", "g"), worker("b", "g")])
+        await there.at(0)
+        first = {r.person_id: r for r in await there.rows(channel="door")}
+        for number, found in ((1, Answer.MOVING), (2, Answer.NO_ANSWER)):
+            await there.at(4)
+            await says(there, number, Answer.HELP)
+            await there.at(5)
+            begun = first[ident(number)]
+            (call,) = await there.rows(channel="door", person_id=ident(number), try_no=2)
+            assert (call.params.urgent, call.slot) == (True, begun.slot)
+            await there.said([delivery.c.delivery_id == call.delivery_id], send_state="accepted")
+            listed = await listed_on(there, w, begun.slot)
+            assert call.delivery_id in listed
+            await there.said([delivery.c.delivery_id == begun.delivery_id], answer=found, answer_at=NOON + 6 * 60)
+            assert (found is Answer.NO_ANSWER) is (call.delivery_id in await listed_on(there, w, begun.slot))
+
+
+async def listed_on(there: RouterTown, warning_id: str, slot: str) -> list[str]:
+    """The visits that the page of a list shows."""
+    async with there.platform.database.read() as db:
+        return [row.delivery_id for row in await visits(db, warning_id, slot)]

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from services.channels.messages import frames
-from services.channels.messages.hazard_texts import shipped
+from services.channels.messages.hazard_texts import forms, language_of, shipped
+from services.channels.messages.phrases import answered_as
 from services.channels.messages.render import says_what_is_asked, segments
 from services.shared import i18n
 from services.shared.tiers import Tier
@@ -37,6 +38,25 @@ def test_traditional_chinese_is_the_simplified_in_its_script() -> None:
     for text in texts:
         assert not only_simple & (set(text) - set("窗")), only_simple & set(text)
     assert "已進屋" in frames.frame_for("zh-Hant").menu(Tier.RED, "stay_in")
+
+
+def test_where_the_slow_leave_first_whoever_gets_ready_has_an_answer() -> None:
+    """Below red "others: pack" asks something of them: menu, keys and thanks are for both; in red everybody leaves."""
+    for tag, ready in (("en", "ready"), ("zh-CN", "备好"), ("zh-TW", "備好")):
+        frame, lines = frames.frame_for(tag), frames.lines_for(tag)
+        for instruction in ("leave", "go_to_place"):
+            assert ready in frame.menu(Tier.ORANGE, instruction)
+            assert ready not in frame.menu(Tier.RED, instruction)
+            for tier, row in ((Tier.ORANGE, "leave_or_ready"), (Tier.RED, instruction)):
+                assert row == answered_as(instruction, tier)
+        told = "收拾好" if "CN" in tag else "ready"
+        for texts in (frame.keys, lines.doing):
+            assert tag == "zh-TW" or told in texts["leave_or_ready"]
+            assert texts["leave_or_ready"] != texts["leave"]
+        short = forms()[language_of(tag)]["menus"]["short"]["leave"]
+        assert ready in short["orange"]
+        assert ready not in short["red"]
+    assert "stay_in" == answered_as("stay_in", Tier.ORANGE)
 
 
 def test_a_recording_is_played_only_for_what_the_alert_asks() -> None:

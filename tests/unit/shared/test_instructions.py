@@ -211,6 +211,11 @@ def test_what_people_may_be_told_later_is_the_opposite_of_nothing() -> None:
         ("evacuate", "Leave now. Others stay in.", "leave"), ("as_told", "Leave now.", ""),
         ("shelter_in", "If told to, leave. Until then stay in.", "stay_in"),
         ("prepare", "Pack medicine. If told to, leave.", "prepare"),
+        ("evacuate", "People in danger areas leave now. Others stay in.", "leave_or_stay"),
+        ("shelter_in", "People in danger areas leave now. Others stay in.", "leave_or_stay"),
+        ("evacuate", "People near the river leave now. Others go upstairs.", "leave_or_stay"),
+        ("shelter_in", "Leave now. Those who cannot leave stay in.", ""),
+        ("avoid", "People in danger areas leave now. Others stay in.", ""),
     ],
 )  # fmt: skip
 def test_the_one_instruction_of_an_alert(asked: str, text: str, found: str) -> None:

@@ -257,6 +257,29 @@ SENTENCES = [
     ("en", "Leave immediately and keep off the roads.", "leave"),
     ("en", "Evacuate without delay.", "leave"),
     ("en", "Close windows before the storm.", "stay_in"),
+    # What moves is no person, or it is an animal or a thing that is moved.
+    ("en", "The fire may leave the park.", ""),
+    ("en", "The fire may leave the park. Stay at home.", "stay_in"),
+    ("en", "The storm will leave the area tonight.", ""),
+    ("en", "The cyclone is expected to move inland by noon.", ""),
+    ("en", "It could move inland quickly.", ""),
+    ("en", "Residents may leave early.", ""),
+    ("en", "Buses leave the square at 10:00.", ""),
+    ("en", "The last train will leave the station at noon. Leave now.", "leave"),
+    ("en", "People near the river leave now.", "leave?"),
+    ("en", "Evacuate pets early.", ""),
+    ("en", "Evacuate large animals and livestock now.", ""),
+    ("en", "Evacuate pets early. Leave now.", "leave"),
+    ("en", "Evacuate pets and people.", "leave"),
+    ("en", "Evacuate with your pets now.", "leave"),
+    ("en", "Evacuate elderly relatives early.", "leave?"),
+    # What holds once people are told so.
+    ("en", "When told to evacuate, do so.", ""),
+    ("en", "When told to evacuate, do so immediately.", ""),
+    ("en", "If told to leave, do so at once.", ""),
+    ("en", "If you are asked to evacuate, please do so.", "leave?"),
+    ("en", "As soon as the order is given, leave.", "leave?"),
+    ("en", "Follow orders to evacuate.", ""),
 ]
 
 

@@ -18,7 +18,7 @@ from aiohttp import web
 from services.channels.drivers.twilio.http import TwilioAccount, TwilioSettings
 from services.channels.http.request import form_number
 from services.channels.messages.frames import frame_for, language_of_lines
-from services.channels.messages.phrases import of_instruction
+from services.channels.messages.phrases import answered_as, of_instruction
 from services.channels.model.driver import (
     Channel,
     Outcome,
@@ -141,7 +141,7 @@ def document(spoken: str, language: str, key_url: str, *, keys: str, slow: bool 
 def _keys(message: Outbound) -> str:
     if message.channel in NO_KEYS_SAID:
         return ""
-    return of_instruction(frame_for(message.language).keys, message.instruction)
+    return of_instruction(frame_for(message.language).keys, answered_as(message.instruction, message.tier))
 
 
 class VoiceTwilio:
