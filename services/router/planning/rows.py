@@ -346,7 +346,8 @@ def rank(policy: Policy, plan: PathPlan, profile: Profile, *, urgent: bool) -> i
         return 0
     if plan.first:
         return 1
-    true = set(plan.facts) | set(profile.groups) | ({"deaf_asleep"} if {"deaf", "night"} <= plan.facts else set())
+    asleep = {"deaf", "night", "no_bed_shaker"} <= plan.facts  # nothing of theirs wakes them: no road while they sleep
+    true = set(plan.facts) | set(profile.groups) | ({"deaf_asleep"} if asleep else set())
     if set(profile.groups) <= {"general"} and not {"no_usable_channel", "high_support"} & true:
         return len(policy.shortage.rank) + 3  # no need, and a channel left: behind everybody who has one or has none
     if profile.kind != "facility":

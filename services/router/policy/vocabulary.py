@@ -134,9 +134,10 @@ SHORTAGE_FACTS = (
     "facility",
     "no_usable_channel",
     "no_phone",
+    "door_first",
+    "deaf_asleep",
     "cannot_leave",
     "cannot_judge",
-    "deaf_asleep",
     "basement",
 )
 SHORTAGE_THEN = ("neighbour_call", "fire_service", "loudhailer")

@@ -209,6 +209,9 @@ def test_who_has_no_road_and_who_cannot_leave_come_before_who_is_told_and_walks(
         plan = fate(name, "flash_flood", Tier.RED, NIGHT, 60).plan
         found[name] = rank(POLICY, plan, profile, urgent=False)
     for before, after in (
+        ("deaf_signer_with_sms_alone", "wheelchair_sixth_floor_with_lift"),
+        ("deaf_signer_with_sms_alone", "deaf_signer_with_a_shaker"),
+        ("deafblind_daughter_far_away", "deaf_signer_with_sms_alone"),
         ("nursing_home", "old_alone_without_a_phone"), ("old_alone_without_a_phone", "wheelchair_sixth_floor_with_lift"),
         ("sleeps_under_a_bridge", "bedridden_wife_at_home"), ("bedridden_wife_at_home", "learning_disability_mother_near"),
         ("learning_disability_mother_near", "family_in_a_basement"), ("family_in_a_basement", "low_vision_with_a_mobile"),
