@@ -192,6 +192,31 @@ async def test_when_all_of_it_ends_who_returned_long_ago_hears_nothing_more(town
     assert {row.person_id for row in await told(town, whole_id)} & east
 
 
+@pytest.mark.parametrize("by", ["danger_lower_stay_away", "not_ours", "an update"])
+async def test_a_part_that_waits_is_given_up_when_the_warning_goes_on_no_more(town: Town, by: str) -> None:
+    """Else whoever confirms it late sends people home whom the newer word told to stay away."""
+    warning_id = await town.warn(alerts.flood(), tier="red", doors="safe")
+    await town.at("+5 min")
+    body, _ = asked()
+    address = f"/api/v1/warnings/{warning_id}/cancel"
+    _, held = await town.call("POST", address, body)
+    assert "held" == held["state"]
+    if by == "an update":
+        named = "alerts@qingshui.example,FLOOD-1,2026-06-10T11:59:00+08:00"
+        await town.warn(
+            alerts.alert("FLOOD-2", kind="Update", sent="2026-06-10T12:06:00+08:00", references=named), "red", "safe"
+        )
+    else:
+        await town.cancel(warning_id, by)
+    assert "withdrawn" == await town.state(held["warning_id"])
+    second = await town.new_key(label="a colleague of the night")
+    for late, sent in ((address, body), (f"/api/v1/warnings/{held['warning_id']}/release", {"reason": "it is dry"})):
+        status, problem = await town.call("POST", late, sent, key=second)
+        assert (409, "state") == (status, problem["rule"]), problem
+    await town.settle()
+    assert [] == await told(town, held["warning_id"])
+
+
 @pytest.mark.parametrize(
     ("changed", "field", "words"),
     [
