@@ -17,8 +17,9 @@ from services.gateway.intake.incoming import polygon
 from services.gateway.publish.parts import line
 from services.gateway.store import Texts
 from services.shared.database.engine import Connection
-from services.shared.errors import Refused
+from services.shared.errors import Conflict, Refused
 from services.shared.powers.ground import ground_of
+from services.shared.text.links import LinkHosts
 
 NAME = 200  # signs of a place's name
 
@@ -45,15 +46,20 @@ class PartIn(pydantic.BaseModel):
         """GeoJSON, or empty. Refused where it is no polygon, or has a hole: CAP has none, and who lies in one may not return."""
         if self.area is None:
             return ""
-        shape = polygon(self.area)
+        try:
+            shape = polygon(self.area)
+        except Refused as wrong:
+            wrong.field = f"part.{wrong.field}"  # it is said of a part's area as of a warning's
+            raise
         if any(len(one.interiors) for one in shapely.get_parts(shape)):
             raise Refused(
                 "part.area: it has a hole: give it as polygons without one", field="part.area", rule="no hole"
             )
         return shapely.to_geojson(shape)
 
-    def named(self, texts: Texts) -> Texts:
-        """The warning's texts with the part's name for its place. Refused where a language has no name for it."""
+    def named(self, texts: Texts, links: LinkHosts) -> Texts:
+        """The warning's texts with the part's name for its place. Refused where a language has no name for it, or a name leads to
+        a host that is not ours."""
         lacking = [language for language in texts if not line(self.place.get(language, ""))]
         if lacking:
             raise Refused(
@@ -61,7 +67,23 @@ class PartIn(pydantic.BaseModel):
                 "place",
                 field="part.place", rule="required", given=", ".join(self.place),
             )  # fmt: skip
+        strange = [link for language in texts for link in links.strange(self.place[language])]
+        if strange:
+            raise Refused(
+                f"part.place: a name leads to {', '.join(strange)}, which is not ours: give the name alone",
+                field="part.place", rule="allowed link", given=strange[0],
+            )  # fmt: skip
         return {language: {**text, "place": line(self.place[language])[:NAME]} for language, text in texts.items()}
+
+
+def hold_to_names(held: Texts, mine: Texts) -> None:
+    """Conflict where the second person calls the part something else than the first: people are told one name."""
+    for language, text in held.items():
+        if text["place"] != mine[language]["place"]:
+            raise Conflict(
+                f"part.place: it waits under the name {text['place']!r} ({language}): look at it, and confirm it by that name",
+                field="part.place", rule="same name", given=mine[language]["place"],
+            )  # fmt: skip
 
 
 async def hold_to_place(tx: Connection, row: store.StoredWarning, part: PartIn) -> None:

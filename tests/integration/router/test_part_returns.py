@@ -192,6 +192,21 @@ async def test_when_all_of_it_ends_who_returned_long_ago_hears_nothing_more(town
     assert {row.person_id for row in await told(town, whole_id)} & east
 
 
+async def test_the_second_person_confirms_the_name_that_people_will_hear(town: Town) -> None:
+    warning_id = await town.warn(alerts.flood(), tier="red", doors="safe")
+    address = f"/api/v1/warnings/{warning_id}/cancel"
+    body, _ = asked()
+    _, held = await town.call("POST", address, body)
+    second = await town.new_key(label="a colleague of the night")
+    other, _ = asked(place=WEST | {"en-US": "all of Nanling"})
+    status, problem = await town.call("POST", address, other, key=second)
+    assert (409, "part.place") == (status, problem["field"]), problem
+    assert "Hedong, west bank" in problem["title"]
+    assert "held" == await town.state(held["warning_id"])
+    status, done = await town.call("POST", address, body, key=second)
+    assert (202, "active") == (status, done["state"]), done
+
+
 @pytest.mark.parametrize("by", ["danger_lower_stay_away", "not_ours", "an update"])
 async def test_a_part_that_waits_is_given_up_when_the_warning_goes_on_no_more(town: Town, by: str) -> None:
     """Else whoever confirms it late sends people home whom the newer word told to stay away."""
@@ -222,12 +237,23 @@ async def test_a_part_that_waits_is_given_up_when_the_warning_goes_on_no_more(to
     [
         ({"area": RING}, "part.area", "it has a hole"),
         ({"place": {"en-US": "Hedong"}}, "part.place", "how the part is called in"),
+        ({"place": WEST | {"en-US": "the west, see http://evil.example/now"}}, "part.place", "which is not ours"),
+        ({"area": {"type": "Point", "coordinates": [103.0, 30.0]}}, "part.area", "give a GeoJSON Polygon"),
         ({"area": box(0.0, 0.0, 1.0, 1.0)}, "part", "outside the place"),
         ({"area": box(90.0, 20.0, 110.0, 40.0)}, "part", "the whole place"),
         ({"area": None, "geocodes": [["nothing", "1"]]}, "part.geocodes", "does not know"),
         ({"area": None}, "part", "say where"),
     ],
-    ids=["a hole", "a language without a name", "elsewhere", "all of it", "a code nobody knows", "nowhere"],
+    ids=[
+        "a hole",
+        "a language without a name",
+        "a link",
+        "a point",
+        "elsewhere",
+        "all of it",
+        "a code nobody knows",
+        "nowhere",
+    ],
 )
 async def test_what_is_no_part_is_refused_and_nothing_has_changed(
     town: Town, changed: dict[str, Any], field: str, words: str
