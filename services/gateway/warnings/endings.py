@@ -91,9 +91,8 @@ class EndingActs:
                 given=row.state_state,
             )  # fmt: skip
         waits = await self._takes_two(tx, row, kind)
-        if part is not None:
-            await hold_to_place(tx, row, part)
-        await self._store_ending(tx, who, row, ending_id, kind, tier, reason, waits, part)
+        shape = await hold_to_place(tx, row, part) if part is not None else ""
+        await self._store_ending(tx, who, row, ending_id, kind, tier, reason, waits, part, shape)
         state = "held" if waits else await self._releases.release(tx, who, ending_id, tier)
         if waits:
             await self._paging.ask(tx, who, await self._releases.describe(tx, ending_id))
@@ -134,11 +133,13 @@ class EndingActs:
         reason: str,
         holds: tuple[str, ...],
         part: PartIn | None,
+        shape: str,
     ) -> None:
-        """The ending as a message of its own; one for a part has that part's place, and its name in the texts."""
+        """The ending as a message of its own; one for a part has that part's place (`shape`: GeoJSON, empty where codes alone say
+        it), and its name in the texts."""
         area, geocodes, texts = row.area, row.geocodes, row.texts
         if part is not None:
-            area, geocodes, texts = part.shape, [list(one) for one in part.geocodes], self._named(row, part)
+            area, geocodes, texts = shape, [list(one) for one in part.geocodes], self._named(row, part)
         now = self._platform.clock.now()
         sent = max(now, row.sent)  # a sender's clock may be fast: an ending is never older than what it ends
         await tx.execute(

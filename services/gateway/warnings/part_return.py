@@ -86,8 +86,11 @@ def hold_to_names(held: Texts, mine: Texts) -> None:
             )  # fmt: skip
 
 
-async def hold_to_place(tx: Connection, row: store.StoredWarning, part: PartIn) -> None:
-    """Refused where the part is nowhere, is not known, lies outside the warning's place, or is all of it."""
+async def hold_to_place(tx: Connection, row: store.StoredWarning, part: PartIn) -> str:
+    """The part's shape as far as the warning reaches, GeoJSON or empty: broadcasters say its AllClear wherever it lies.
+
+    Refused where the part is nowhere, is not known, lies outside the warning's place, or is all of it.
+    """
     mine = await ground_of(tx, part.shape, part.geocodes)
     if mine.unknown or mine.shape is None:
         raise Refused(
@@ -96,7 +99,7 @@ async def hold_to_place(tx: Connection, row: store.StoredWarning, part: PartIn) 
         )  # fmt: skip
     whole = await ground_of(tx, row.area, row.geocodes)
     if whole.shape is None:
-        return  # nobody knows where the warning holds: the part alone says who may return
+        return part.shape  # nobody knows where the warning holds: the part alone says who may return
     if not shapely.intersects(whole.shape, mine.shape):
         raise Refused(
             "part: it lies outside the place of this warning: nobody there was told to leave by it",
@@ -107,6 +110,11 @@ async def hold_to_place(tx: Connection, row: store.StoredWarning, part: PartIn) 
             "part: it is the whole place of this warning: end it with may_return",
             field="part", rule="a part", given=_codes(part.geocodes) or "area",
         )  # fmt: skip
+    if not part.shape or whole.unknown:
+        return part.shape
+    within = shapely.get_parts(shapely.intersection(shapely.from_geojson(part.shape), whole.shape))
+    polygons = [one for one in within if one.geom_type == "Polygon"]
+    return shapely.to_geojson(shapely.MultiPolygon(polygons)) if polygons else ""
 
 
 def _codes(geocodes: Sequence[Sequence[str]]) -> str:

@@ -179,6 +179,23 @@ async def test_broadcasters_hear_of_the_part_alone_and_go_on_with_the_warning(to
         assert max(lon for ring in info.areas[0].polygons for _, lon in ring) <= middle + 1e-6
 
 
+async def test_broadcasters_hear_of_no_ground_outside_the_warning(town: Town) -> None:
+    """A part drawn with a wide hand says AllClear as far as the warning reached: beside it another one may hold."""
+    warning_id = await town.warn(alerts.flood(), tier="red", doors="safe")
+    _, middle = west_half()
+    body, _ = asked(area=box(102.0, 29.0, middle, 31.0))
+    for key in ("", await town.new_key(label="a colleague of the night")):
+        status, done = await town.call("POST", f"/api/v1/warnings/{warning_id}/cancel", body, key=key)
+        assert 202 == status, done
+    [published] = await town.rows(
+        sa.select(warning_text.c.cap_xml).where(warning_text.c.warning_id == done["warning_id"])
+    )
+    whole = shapely.from_geojson(from_cap(alerts.flood().encode(), strict=False).area).buffer(1e-5)
+    rings = [ring for info in read(published.cap_xml).alerts[0].infos for ring in info.areas[0].polygons]
+    assert rings
+    assert all(shapely.covers(whole, shapely.Polygon([(lon, lat) for lat, lon in ring])) for ring in rings)
+
+
 async def test_when_all_of_it_ends_who_returned_long_ago_hears_nothing_more(town: Town) -> None:
     warning_id = await town.warn(alerts.flood(), tier="red", doors="safe")
     await town.at("+8 min")
