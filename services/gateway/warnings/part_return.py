@@ -6,6 +6,7 @@ instead of the whole place.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Self
 
@@ -22,6 +23,7 @@ from services.shared.powers.ground import ground_of
 from services.shared.text.links import LinkHosts
 
 NAME = 200  # signs of a place's name
+_COMMA, _EQUALS = re.compile("[,\uff0c\u3001]"), re.compile("[=\uff1d]")  # a Chinese keyboard types full-width ones
 
 
 class PartIn(pydantic.BaseModel):
@@ -125,8 +127,8 @@ def from_form(languages: Sequence[str], form: Mapping[str, object]) -> PartIn:
     """The part as a page's form gives it: a name a language (`place.<language>`), and `codes` ("name=code", with commas
     between them). Refused where a name is missing, or no code is given, or one is none."""
     names = {tag: str(form.get(f"place.{tag}", "")).strip() for tag in languages}
-    codes = [one.strip() for one in str(form.get("codes", "")).split(",") if one.strip()]
-    areas = [tuple(word.strip() for word in one.split("=", 1)) for one in codes]
+    codes = [one.strip() for one in _COMMA.split(str(form.get("codes", ""))) if one.strip()]
+    areas = [tuple(word.strip() for word in _EQUALS.split(one, maxsplit=1)) for one in codes]
     if not areas or any(len(area) < 2 or not all(area) for area in areas) or not all(names.values()):
         raise Refused(
             "part: say which part may return, its name in each language and the codes of its areas, like grid=110101001",

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from services.gateway.cap import read
 from services.gateway.intake.incoming import from_cap
+from services.gateway.warnings.part_return import from_form
 from services.registry.store.tables import person
 from services.router.store import tables
 from services.shared.endings import ENDING_KINDS, PART_RETURNS
@@ -284,6 +285,15 @@ async def test_what_is_no_part_is_refused_and_nothing_has_changed(
     assert words in json.dumps(problem), problem
     assert field in json.dumps(problem)
     assert "active" == await town.state(warning_id)
+
+
+@pytest.mark.parametrize(
+    "codes", ["grid=110, grid=111", "grid\uff1d110\uff0cgrid\uff1d111", "grid=110\u3001grid = 111,"]
+)
+def test_the_form_reads_codes_as_either_keyboard_types_them(codes: str) -> None:
+    found = from_form(list(WEST), {f"place.{tag}": name for tag, name in WEST.items()} | {"codes": codes})
+    assert [("grid", "110"), ("grid", "111")] == found.geocodes
+    assert WEST == found.place
 
 
 @pytest.mark.parametrize("kind", sorted({*ENDING_KINDS} - {PART_RETURNS}))
