@@ -104,8 +104,9 @@ class RouterTown:
         unresolved: Sequence[tuple[str, str]] = (),
         *,
         last: bool = True,
+        before: Sequence[Sequence[str]] = (),
     ) -> None:
-        """The registry's first page, and its only one unless others follow (`last`)."""
+        """A page of the registry: the only one, unless others follow (`last`) or came `before`, each the people it brought."""
         profiles = {p.key: p for _, p in people}
         keys = sorted(profiles)
         entries = [
@@ -115,9 +116,9 @@ class RouterTown:
             )
             for e, p in people
         ]  # fmt: skip
-        ids = [e.person_id for e in entries]
+        ids = [*(one for page in before for one in page), *(e.person_id for e in entries)]
         message = AudienceFound(
-            msg_id=self.msg_id(), plane="live", warning_id=warning_id, tier=1, purpose="live", page=0, last=last,
+            msg_id=self.msg_id(), plane="live", warning_id=warning_id, tier=1, purpose="live", page=len(before), last=last,
             profiles=tuple(profiles[k] for k in keys), people=tuple(entries), workers=tuple(workers),
             total=len(ids) if last else -1, digest=digest_of(ids) if last else "", unresolved=tuple(unresolved),
         )  # fmt: skip

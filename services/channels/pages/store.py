@@ -35,6 +35,7 @@ class WithWarning(NamedTuple):
     key_id: str
     dossier: bytes | None
     params: Params | None
+    covers: int
     answer: str
     state: str
     number: str
@@ -121,8 +122,13 @@ async def later_in_chain(db: Connection, chain_id: str) -> list[Later]:
 
 
 async def was_told(db: Connection, ending_id: str, about: WithWarning) -> bool:
-    """Whether that ending was said to whoever got this delivery."""
-    told = (delivery.c.warning_id == ending_id, delivery.c.person_id == about.person_id)
+    """Whether that ending was said to whoever got this delivery, and holds for all it was for: on a shared phone it may be
+    for some of them alone."""
+    told = (
+        delivery.c.warning_id == ending_id,
+        delivery.c.person_id == about.person_id,
+        delivery.c.covers >= about.covers,
+    )
     return bool(await db.scalar(sa.select(sa.exists().where(*told, delivery.c.about_id == about.delivery_id))))
 
 

@@ -11,7 +11,7 @@ from services.gateway import store
 from services.gateway.approvals.paging import Paging, settled
 from services.gateway.cap import Reference
 from services.gateway.intake.chains import remember_references
-from services.gateway.warnings.part_return import PartIn, hold_to_place
+from services.gateway.warnings.part_return import PartIn, hold_to_names, hold_to_place
 from services.gateway.warnings.releases import Releases
 from services.gateway.warnings.taken import Taken, as_it_is
 from services.shared.audit import trail
@@ -76,6 +76,8 @@ class EndingActs:
         while there is not None and there.state_state == "withdrawn":  # given up, and said again
             ending_id = id_of("ending", ending_id, kind)
             there = await store.find_stored(tx, ending_id)
+        if there is not None and there.state_state == "held" and part is not None:
+            hold_to_names(there.texts, self._named(row, part))
         if there is not None and there.state_state == "held" and there.brought_by != who.actor:
             await self._check(tx, who, there, tier, "")
             await settled(tx, ending_id)
@@ -89,13 +91,15 @@ class EndingActs:
                 given=row.state_state,
             )  # fmt: skip
         waits = await self._takes_two(tx, row, kind)
-        if part is not None:
-            await hold_to_place(tx, row, part)
-        await self._store_ending(tx, who, row, ending_id, kind, tier, reason, waits, part)
+        shape = await hold_to_place(tx, row, part) if part is not None else ""
+        await self._store_ending(tx, who, row, ending_id, kind, tier, reason, waits, part, shape)
         state = "held" if waits else await self._releases.release(tx, who, ending_id, tier)
         if waits:
             await self._paging.ask(tx, who, await self._releases.describe(tx, ending_id))
         return Taken(ending_id, state, tier, waits)
+
+    def _named(self, row: store.StoredWarning, part: PartIn) -> store.Texts:
+        return part.named(row.texts, self._platform.settings.links(self._platform.public_url))
 
     async def _takes_two(self, tx: Connection, row: store.StoredWarning, kind: str) -> tuple[str, ...]:
         """Why a second person confirms an ending before anybody hears it; empty where one may end it.
@@ -129,11 +133,13 @@ class EndingActs:
         reason: str,
         holds: tuple[str, ...],
         part: PartIn | None,
+        shape: str,
     ) -> None:
-        """The ending as a message of its own; one for a part has that part's place, and its name in the texts."""
+        """The ending as a message of its own; one for a part has that part's place (`shape`: GeoJSON, empty where codes alone say
+        it), and its name in the texts."""
         area, geocodes, texts = row.area, row.geocodes, row.texts
         if part is not None:
-            area, geocodes, texts = part.shape, [list(one) for one in part.geocodes], part.named(row.texts)
+            area, geocodes, texts = shape, [list(one) for one in part.geocodes], self._named(row, part)
         now = self._platform.clock.now()
         sent = max(now, row.sent)  # a sender's clock may be fast: an ending is never older than what it ends
         await tx.execute(

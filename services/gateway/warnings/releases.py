@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from services.gateway import store
+from services.gateway.approvals.paging import settled
 from services.gateway.intake.chains import standing_of_row
 from services.gateway.publish.parts import parts_of
 from services.gateway.publish.publishing import Publisher
@@ -19,7 +20,7 @@ from services.shared.bus.outbox import id_of, new_id, publish
 from services.shared.database import locks
 from services.shared.database.batches import upsert
 from services.shared.database.engine import Connection
-from services.shared.endings import GOES_ON
+from services.shared.endings import GOES_ON, PART_RETURNS
 from services.shared.ledger.warnings import warning_state, warning_text
 from services.shared.messages import WarningIssued
 from services.shared.powers.who import Who
@@ -67,6 +68,7 @@ class Releases:
         replaced = list(row.replaces)
         if replaced and ends:
             await self.supersede(tx, replaced, row.state_kind)
+            await self._drop_parts(tx, row, now)
         await publish(tx, [self.issued(row, tier, "live", replaced)])
         await trail.record(tx, who.label, "release", warning_id, row.sense["tier_reason"][:400], {"tier": tier.word})
         return "active"
@@ -118,6 +120,19 @@ class Releases:
             .values(state="superseded" if kind == "update" else "cancelled", ended_at=now)
         )
         await self._withdraw(tx, warning_ids, now)
+
+    async def _drop_parts(self, tx: Connection, row: StoredWarning, now: float) -> None:
+        """Gives up what waits for its second person to let a part return: of what goes on no more there is no part."""
+        state = warning_state.c
+        waits = (state.chain_id == row.state_chain_id, state.state == "held", state.ending == PART_RETURNS)
+        about = sa.select(state.warning_id, store.message.c.replaces).join(
+            store.message, store.message.c.warning_id == state.warning_id
+        )
+        held = await tx.execute(about.where(*waits))
+        over = [one.warning_id for one in held if set(one.replaces) <= set(row.replaces)]
+        await self._withdraw(tx, over, now)
+        for one in over:
+            await settled(tx, one)
 
     async def describe(self, tx: Connection, warning_id: str) -> StoredWarning:
         """Writes what the pages say of a message as long as it is not sent; its row."""

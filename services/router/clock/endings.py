@@ -29,7 +29,7 @@ from services.shared.ledger.deliveries import NewDelivery, add
 from services.shared.ledger.evidence import Evidence
 from services.shared.ledger.flights import IN_THE_AIR, flight, in_flight
 from services.shared.ledger.kinds import WARNS, DeliveryKind
-from services.shared.ledger.tables import DOOR_DRIVER, Delivery, delivery
+from services.shared.ledger.tables import DOOR_DRIVER, Delivery, delivery, delivery_cover
 from services.shared.ledger.tally import Deltas
 from services.shared.service import Platform
 
@@ -60,7 +60,7 @@ def _told(ctx: WarningContext) -> list[str]:
 
 
 def _told_to_return(about_id: str) -> sa.ColumnElement[bool]:
-    """Whether an ending for their part has been said about the delivery."""
+    """Whether an ending for their part has been said about the delivery, to all it was for."""
     part, before = tables.job.alias("part"), delivery.alias("before")
     return sa.exists().where(
         part.c.about_id == about_id,
@@ -68,6 +68,7 @@ def _told_to_return(about_id: str) -> sa.ColumnElement[bool]:
         before.c.warning_id == part.c.warning_id,
         before.c.kind == DeliveryKind.ENDING,
         before.c.about_id == delivery.c.delivery_id,
+        before.c.covers >= delivery.c.covers,
     )
 
 
@@ -153,10 +154,16 @@ class Endings:
             sa.not_(busy),
         )
         if job.kind == tables.PART:
-            here = sa.exists().where(
-                tables.path.c.warning_id == job.warning_id, tables.path.c.person_id == delivery.c.person_id
+            of_it = tables.path.c.warning_id == job.warning_id
+            here = sa.or_(
+                sa.exists().where(of_it, tables.path.c.person_id == delivery.c.person_id),
+                sa.exists().where(  # somebody else's phone
+                    of_it,
+                    delivery_cover.c.delivery_id == delivery.c.delivery_id,
+                    tables.path.c.person_id == delivery_cover.c.person_id,
+                ),
             )
-            query = query.where(here)
+            query = query.where(here, sa.not_(_told_to_return(job.about_id)))
         elif job.kind == "ending" and ctx.issued.ending in STILL_AWAY_OR_HOME:
             query = query.where(sa.not_(_told_to_return(job.about_id)))
         if job.kind == "update":
@@ -174,7 +181,8 @@ class Endings:
         self, tx: Connection, ctx: WarningContext, job: _Waiting, rows: Sequence[Delivery], now: float
     ) -> None:
         """One ending a received delivery: `about_id` names it, so that each is answered once."""
-        people = sorted({r.person_id for r in rows})
+        sharing = await self._sharing(tx, job, rows) if job.kind == tables.PART else {}
+        people = sorted({r.person_id for r in rows} | {one for found in sharing.values() for one in found})
         paths = {
             p.person_id: p
             for p in await rows_of(
@@ -187,6 +195,7 @@ class Endings:
         }
         deltas = Deltas(job.warning_id)
         new = [await self._ending(tx, ctx, row, paths.get(row.person_id), now) for row in rows]
+        new = [replace(one, covers=len(sharing[one.about_id])) if one.about_id in sharing else one for one in new]
         profile_of = {p: paths[p].profile_key for p in paths}
         await add(tx, new, profile_of)
         fresh: list[dict[str, object]] = [
@@ -226,6 +235,22 @@ class Endings:
             deltas.channel(profile_of.get(ending.person_id, ""), ending.channel, "planned")
         await publish_due(tx, ctx, [one.delivery_id for one in new], self._platform.settings.plane)
         await deltas.add(tx)
+
+    @staticmethod
+    async def _sharing(tx: Connection, job: _Waiting, rows: Sequence[Delivery]) -> dict[str, list[str]]:
+        """Message to a shared phone > those it was for who are of the part: one at least, not always all."""
+        shared = {row.delivery_id: row.person_id for row in rows if row.covers > 1}
+        if not shared:
+            return {}
+        of = list(shared.items())
+        more = sa.select(delivery_cover).where(one_of(delivery_cover.c.delivery_id, sorted(shared)))
+        of += [(row.delivery_id, row.person_id) for row in await tx.execute(more)]
+        mine = sa.select(tables.path.c.person_id).where(
+            tables.path.c.warning_id == job.warning_id,
+            one_of(tables.path.c.person_id, sorted({person for _, person in of})),
+        )
+        noted = set((await tx.scalars(mine)).all())
+        return {one: [person for about, person in of if about == one and person in noted] for one in shared}
 
     @staticmethod
     async def _noted(

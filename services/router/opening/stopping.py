@@ -22,17 +22,26 @@ from services.shared.messages import WarningIssued
 async def stop(tx: Connection, about: str, by: WarningIssued, now: float, people: Sequence[str] | None = None) -> None:
     """Nothing of the warning `about` goes out any more and its open paths end; help that was asked for outlives it.
 
-    `people`: of these alone. A message on a shared phone stays where anybody else is told by it.
+    `people`: of these alone. A message on a shared phone stays where anybody is told by it who is neither among them nor noted
+    under `by` already.
     """
     ending = "superseded" if by.kind == "update" else "cancelled"
     state = SendState.SUPERSEDED if by.kind == "update" else SendState.CANCELLED
     about_it: tuple[sa.ColumnElement[bool], ...] = (delivery.c.warning_id == about,)
     paths: tuple[sa.ColumnElement[bool], ...] = (tables.path.c.warning_id == about, tables.path.c.state == "open")
     if people is not None:
+        noted = sa.select(tables.path.c.person_id).where(tables.path.c.warning_id == by.warning_id)
+        shared = sa.select(delivery_cover.c.delivery_id).where(one_of(delivery_cover.c.person_id, people))
+        theirs = sorted(set((await tx.scalars(shared)).all()))  # on the phone of somebody of an earlier page too
         others = sa.exists().where(
-            delivery_cover.c.delivery_id == delivery.c.delivery_id, sa.not_(one_of(delivery_cover.c.person_id, people))
+            delivery_cover.c.delivery_id == delivery.c.delivery_id,
+            sa.not_(one_of(delivery_cover.c.person_id, people)),
+            delivery_cover.c.person_id.not_in(noted),
         )
-        about_it += (one_of(delivery.c.person_id, people), sa.not_(others))
+        mine: sa.ColumnElement[bool] = one_of(delivery.c.person_id, people)
+        if theirs:
+            mine = sa.or_(mine, sa.and_(one_of(delivery.c.delivery_id, theirs), delivery.c.person_id.in_(noted)))
+        about_it += (mine, sa.not_(others))
         paths += (one_of(tables.path.c.person_id, people),)
     called = sa.select(case.c.person_id).where(case.c.warning_id == about, HELP, OPEN)
     visits = (*about_it, delivery.c.kind == DeliveryKind.VISIT, ON_A_LIST, delivery.c.answer == "")

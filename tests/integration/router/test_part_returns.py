@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from services.gateway.cap import read
 from services.gateway.intake.incoming import from_cap
+from services.gateway.warnings.part_return import from_form
 from services.registry.store.tables import person
 from services.router.store import tables
 from services.shared.endings import ENDING_KINDS, PART_RETURNS
@@ -179,6 +180,25 @@ async def test_broadcasters_hear_of_the_part_alone_and_go_on_with_the_warning(to
         assert max(lon for ring in info.areas[0].polygons for _, lon in ring) <= middle + 1e-6
 
 
+async def test_broadcasters_hear_of_no_ground_outside_the_warning(town: Town) -> None:
+    """A part drawn with a wide hand says AllClear as far as the warning reached: beside it another one may hold."""
+    warning_id = await town.warn(alerts.flood(), tier="red", doors="safe")
+    _, middle = west_half()
+    body, _ = asked(area=box(102.0, 29.0, middle, 31.0))
+    address = f"/api/v1/warnings/{warning_id}/cancel"
+    await town.call("POST", address, body)
+    second = await town.new_key(label="a colleague of the night")
+    status, done = await town.call("POST", address, body, key=second)
+    assert (202, "active") == (status, done["state"]), done
+    [published] = await town.rows(
+        sa.select(warning_text.c.cap_xml).where(warning_text.c.warning_id == done["warning_id"])
+    )
+    whole = shapely.from_geojson(from_cap(alerts.flood().encode(), strict=False).area).buffer(1e-5)
+    rings = [ring for info in read(published.cap_xml).alerts[0].infos for ring in info.areas[0].polygons]
+    assert rings
+    assert all(shapely.covers(whole, shapely.Polygon([(lon, lat) for lat, lon in ring])) for ring in rings)
+
+
 async def test_when_all_of_it_ends_who_returned_long_ago_hears_nothing_more(town: Town) -> None:
     warning_id = await town.warn(alerts.flood(), tier="red", doors="safe")
     await town.at("+8 min")
@@ -192,17 +212,68 @@ async def test_when_all_of_it_ends_who_returned_long_ago_hears_nothing_more(town
     assert {row.person_id for row in await told(town, whole_id)} & east
 
 
+async def test_the_second_person_confirms_the_name_that_people_will_hear(town: Town) -> None:
+    warning_id = await town.warn(alerts.flood(), tier="red", doors="safe")
+    address = f"/api/v1/warnings/{warning_id}/cancel"
+    body, _ = asked()
+    _, held = await town.call("POST", address, body)
+    second = await town.new_key(label="a colleague of the night")
+    other, _ = asked(place=WEST | {"en-US": "all of Nanling"})
+    status, problem = await town.call("POST", address, other, key=second)
+    assert (409, "part.place") == (status, problem["field"]), problem
+    assert "Hedong, west bank" in problem["title"]
+    assert "held" == await town.state(held["warning_id"])
+    status, done = await town.call("POST", address, body, key=second)
+    assert (202, "active") == (status, done["state"]), done
+
+
+@pytest.mark.parametrize("by", ["danger_lower_stay_away", "not_ours", "an update"])
+async def test_a_part_that_waits_is_given_up_when_the_warning_goes_on_no_more(town: Town, by: str) -> None:
+    """Else whoever confirms it late sends people home whom the newer word told to stay away."""
+    warning_id = await town.warn(alerts.flood(), tier="red", doors="safe")
+    await town.at("+5 min")
+    body, _ = asked()
+    address = f"/api/v1/warnings/{warning_id}/cancel"
+    _, held = await town.call("POST", address, body)
+    assert "held" == held["state"]
+    if by == "an update":
+        named = "alerts@qingshui.example,FLOOD-1,2026-06-10T11:59:00+08:00"
+        await town.warn(
+            alerts.alert("FLOOD-2", kind="Update", sent="2026-06-10T12:06:00+08:00", references=named), "red", "safe"
+        )
+    else:
+        await town.cancel(warning_id, by)
+    assert "withdrawn" == await town.state(held["warning_id"])
+    second = await town.new_key(label="a colleague of the night")
+    for late, sent in ((address, body), (f"/api/v1/warnings/{held['warning_id']}/release", {"reason": "it is dry"})):
+        status, problem = await town.call("POST", late, sent, key=second)
+        assert (409, "state") == (status, problem["rule"]), problem
+    await town.settle()
+    assert [] == await told(town, held["warning_id"])
+
+
 @pytest.mark.parametrize(
     ("changed", "field", "words"),
     [
         ({"area": RING}, "part.area", "it has a hole"),
         ({"place": {"en-US": "Hedong"}}, "part.place", "how the part is called in"),
+        ({"place": WEST | {"en-US": "the west, see http://evil.example/now"}}, "part.place", "which is not ours"),
+        ({"area": {"type": "Point", "coordinates": [103.0, 30.0]}}, "part.area", "give a GeoJSON Polygon"),
         ({"area": box(0.0, 0.0, 1.0, 1.0)}, "part", "outside the place"),
         ({"area": box(90.0, 20.0, 110.0, 40.0)}, "part", "the whole place"),
         ({"area": None, "geocodes": [["nothing", "1"]]}, "part.geocodes", "does not know"),
         ({"area": None}, "part", "say where"),
     ],
-    ids=["a hole", "a language without a name", "elsewhere", "all of it", "a code nobody knows", "nowhere"],
+    ids=[
+        "a hole",
+        "a language without a name",
+        "a link",
+        "a point",
+        "elsewhere",
+        "all of it",
+        "a code nobody knows",
+        "nowhere",
+    ],
 )
 async def test_what_is_no_part_is_refused_and_nothing_has_changed(
     town: Town, changed: dict[str, Any], field: str, words: str
@@ -214,6 +285,15 @@ async def test_what_is_no_part_is_refused_and_nothing_has_changed(
     assert words in json.dumps(problem), problem
     assert field in json.dumps(problem)
     assert "active" == await town.state(warning_id)
+
+
+@pytest.mark.parametrize(
+    "codes", ["grid=110, grid=111", "grid\uff1d110\uff0cgrid\uff1d111", "grid=110\u3001grid = 111,"]
+)
+def test_the_form_reads_codes_as_either_keyboard_types_them(codes: str) -> None:
+    found = from_form(list(WEST), {f"place.{tag}": name for tag, name in WEST.items()} | {"codes": codes})
+    assert [("grid", "110"), ("grid", "111")] == found.geocodes
+    assert WEST == found.place
 
 
 @pytest.mark.parametrize("kind", sorted({*ENDING_KINDS} - {PART_RETURNS}))
