@@ -26,6 +26,7 @@ from services.router.planning.walk import area_acts, climb
 from services.shared.hazards import known
 from services.shared.messages import Profile
 from services.shared.tiers import Tier
+from tests.kit.examples import QUICK
 from tests.unit.router.test_people import FILES
 from tests.unit.router.test_steps import POLICY
 
@@ -34,7 +35,7 @@ HAZARDS = (
     "flash_flood", "river_flood", "toxic_release", "gas_leak", "heat", "power_cut", "wildfire", "tsunami", "earthquake",
     "storm_surge", "epidemic", "storm", "public_security",
 )  # fmt: skip
-LEADS: tuple[float, ...] = (10, 30, 60, 90, 170)
+LEADS: tuple[float, ...] = (10, 60, 170) if QUICK else (10, 30, 60, 90, 170)
 URGENT = (Tier.ORANGE, Tier.RED)
 DAY, NIGHT = 12 * 60, 2 * 60 + 30
 FORBIDDEN = tuple(name for name in HAZARDS if POLICY.door_rule(name) == "forbidden")
