@@ -1,4 +1,9 @@
 # Tocsin as an image: packages by hash from a lock file, run by nobody in particular, on a file system that is only read.
+FROM node:24.11.1-bookworm-slim AS scripts
+WORKDIR /src
+COPY tools/console/package.json tools/console/package-lock.json ./
+RUN npm ci --ignore-scripts --no-audit --no-fund
+
 FROM python:3.11.15-slim-bookworm AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_NO_INPUT=1
 WORKDIR /src
@@ -9,6 +14,11 @@ RUN python -m venv /opt/tocsin
 COPY requirements.lock requirements-extras.lock ./
 RUN /opt/tocsin/bin/pip install --require-hashes --only-binary :all: -r "$LOCK"
 COPY pyproject.toml README.md LICENSE ./
+# What the console's pages load, from npm's lock file; no Node in the image.
+COPY tools/__init__.py ./tools/__init__.py
+COPY tools/console/vendor.py ./tools/console/vendor.py
+COPY --from=scripts /src/node_modules ./node_modules
+RUN python -m tools.console.vendor node_modules
 COPY services ./services
 # The stand-ins of the outside world are no part of a county's image.
 RUN rm -r services/sim

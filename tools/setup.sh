@@ -171,11 +171,11 @@ if [ "$purpose" != bench ] && ! stamped self "$want"; then
   echo "$want" >"$venv/.stamp-self"
 fi
 # npm's packages of one folder, exactly as its lock has them.
-fetch_peers() {
+fetch_packages() {
   local folder=$1 name=$2
   want=$(stamp_of "$folder/package-lock.json")
   if stamped "$name" "$want" && [ -d "$folder/node_modules" ]; then return; fi
-  say "fetching the peers of $folder"
+  say "fetching the packages of $folder"
   log=$venv/setup.log
   if ! npm ci --prefix "$folder" --ignore-scripts --no-audit --no-fund </dev/null >"$log" 2>&1; then
     tail -n 15 "$log" >&2
@@ -183,6 +183,18 @@ fetch_peers() {
   fi
   echo "$want" >"$venv/.stamp-$name"
 }
-if [ "$tested" ]; then fetch_peers tools/peers peers; fi
-if [ "$purpose" = peers ]; then fetch_peers tools/peers/heavy heavy-peers; fi
+# What the console's pages load besides our own scripts. Without npm they are plain forms: nothing else is missing.
+if [ "$purpose" != bench ]; then
+  if command -v npm >/dev/null; then
+    fetch_packages tools/console console
+    if ! [ -e services/shared/web/vendor/manifest.json ] || ! stamped vendor "$(stamp_of tools/console/package-lock.json tools/console/vendor.py)"; then
+      $venv/bin/python -m tools.console.vendor tools/console/node_modules || fail "could not lay out the console's scripts"
+      stamp_of tools/console/package-lock.json tools/console/vendor.py >"$venv/.stamp-vendor"
+    fi
+  else
+    say "npm is not installed: the console's pages are plain forms, without a map and without live figures"
+  fi
+fi
+if [ "$tested" ]; then fetch_packages tools/peers peers; fi
+if [ "$purpose" = peers ]; then fetch_packages tools/peers/heavy heavy-peers; fi
 say "ready in $venv after $SECONDS s"

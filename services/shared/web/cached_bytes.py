@@ -7,14 +7,16 @@ from pathlib import Path
 
 from aiohttp import web
 
+_TYPES = {".css": "text/css", ".svg": "image/svg+xml", ".js": "text/javascript"}
 _STATIC = {
-    name: ((Path(__file__).with_name("static") / name).read_bytes(), kind)
-    for name, kind in (("tocsin.css", "text/css"), ("icon.svg", "image/svg+xml"), ("passkey.js", "text/javascript"))
+    path.name: (path.read_bytes(), _TYPES[path.suffix])
+    for path in sorted(Path(__file__).with_name("static").iterdir())
+    if path.suffix in _TYPES
 }
 
 
 async def static(request: web.Request) -> web.StreamResponse:
-    """The one stylesheet, the icon and the script of passkeys, from memory."""
+    """The one stylesheet, the icon and our own scripts, from memory."""
     if (found := _STATIC.get(request.match_info["name"])) is None:
         raise web.HTTPNotFound
     return bytes_to_all(request, *found, "max-age=3600")

@@ -19,6 +19,7 @@ from services.shared.powers.who import Who
 from services.shared.web.answers import problem, problem_of
 from services.shared.web.auth import signed_in, who_is
 from services.shared.web.cached_bytes import static
+from services.shared.web.console_scripts import SCRIPTED_PATHS, SCRIPTS
 from services.shared.web.cookies import COOKIE, LIST_COOKIE, ME_COOKIE, PLATFORM_HTTPS, cookie_of, lay_cookie
 from services.shared.web.fair_turns import ALONE, BESIDE_SENDING, PROXIES, TURNS, Turns, from_beside, in_turn
 from services.shared.web.html import link_by, page
@@ -50,9 +51,9 @@ CSP = (
 )
 SCRIPTED = CSP.replace(
     "script-src 'none'", "script-src 'self'"
-)  # where a page cannot work without: push needs one, and so do passkeys
+)  # the console's pages, and those that cannot work without: push, passkeys
 PLATFORM_DATABASE = web.AppKey("database", Database)
-PUBLIC = ("/public/", "/cap/", "/static/")
+PUBLIC = ("/public/", "/cap/", "/static/", "/vendor/")
 OWN_LINKS = ("/callbacks/", "/l/", "/a/")  # a signed link is a key
 HEALTH = ("/livez", "/readyz", "/metrics")
 SIGN_INS = ("/console", "/me")  # where a form signs in: another site must not sign anybody in as somebody else
@@ -167,7 +168,8 @@ async def headers_on_all(request: web.Request, handler: Handler) -> web.StreamRe
     else:
         response = await handler(request)
     if not response.prepared:
-        response.headers.setdefault("Content-Security-Policy", CSP)
+        scripted = request.path.startswith(SCRIPTED_PATHS)
+        response.headers.setdefault("Content-Security-Policy", SCRIPTED if scripted else CSP)
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
         # not no-referrer: with that a browser sends our own forms as coming from nowhere (Origin: null)
         response.headers.setdefault("Referrer-Policy", "same-origin")
@@ -255,4 +257,5 @@ def make_app(
     app[PLATFORM_DATABASE] = database
     app[PLATFORM_HTTPS] = https
     app.router.add_get("/static/{name}", static)
+    app.router.add_get("/vendor/{address}/{name}", SCRIPTS.serve)
     return app

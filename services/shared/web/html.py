@@ -17,6 +17,7 @@ from services.shared.i18n import t
 from services.shared.people.languages import choose
 from services.shared.text.invisible_signs import plain_signs
 from services.shared.tiers import NAMES, Tier, title
+from services.shared.web.console_scripts import SCRIPTS
 from services.shared.web.pictograms import pictogram
 
 T = TypeVar("T")
@@ -132,5 +133,5 @@ _templates.filters["for_reader"] = for_reader
 _templates.globals |= {
     "Tier": Tier, "tier_names": NAMES, "title": title, "t": _t, "tn": _tn, "tc": _tc, "label": _label,
     "labels_of": _labels_of, "team": labels.team, "hazard_name": labels.hazard,
-    "pictogram": pictogram, "language": i18n.language, "direction": i18n.direction, "offers": _offers,
+    "pictogram": pictogram, "script": SCRIPTS.address, "language": i18n.language, "direction": i18n.direction, "offers": _offers,
 }  # fmt: skip

@@ -26,6 +26,7 @@ RESIDENT = OpenTo("a code to one's phone, then a cookie", "one's own entry")
 OPEN_ROUTES: dict[str, OpenTo] = {
     "/": EVERYBODY,
     "/static/{name}": EVERYBODY,
+    "/vendor/{address}/{name}": EVERYBODY,
     "/public/check": EVERYBODY,
     "/cap/atom.xml": EVERYBODY,
     "/console/sign-in": OpenTo("a passkey, or a password and a code; a key while nobody has an account", "none"),

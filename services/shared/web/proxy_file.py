@@ -9,7 +9,7 @@ from services.shared.errors import Refused
 from services.shared.web.edge import LIST_PATH, MAX_BODY, MAX_LIST, PREFIXES
 
 SERVICES = ("gateway", "registry", "router", "channels")
-EXACT = (("/", "gateway"), ("/static/*", "gateway"))  # every process has the stylesheet; one of them is asked
+EXACT = (("/", "gateway"), ("/static/*", "gateway"), ("/vendor/*", "gateway"))  # every process has them; one is asked
 COMPOSE = {  # the names in docker-compose.yml; several upstreams share a service's requests
     "gateway": ("gateway:8080",),
     "registry": ("registry:8080",),

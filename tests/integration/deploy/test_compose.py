@@ -148,11 +148,16 @@ def test_the_dockerfile_is_clean_and_a_careless_one_is_not(tmp_path: Path) -> No
 
 
 def test_the_image_is_made_by_hash_and_runs_as_nobody_without_tools() -> None:
-    """Two stages of one exact base; the last installs a voice and nothing else; only what is listed goes to the builder."""
+    """Two stages of one exact base, and one that fetches scripts; the last installs a voice and nothing else; only what is
+    listed goes to the builder."""
     text = (ROOT / "Dockerfile").read_text("utf-8")
-    _, first, last = text.split("\nFROM ")
+    _, scripts, first, last = text.split("\nFROM ")
     bases = [line.split()[1] for line in text.splitlines() if line.startswith("FROM ")]
-    assert 1 == len(set(bases))
+    assert re.fullmatch(r"node:\d+\.\d+\.\d+-bookworm-slim", bases[0])
+    assert "RUN npm ci --ignore-scripts " in scripts
+    assert 1 == len(set(bases[1:]))
+    assert ["--from=scripts /src/node_modules ./node_modules"] == re.findall(r"COPY (--from=scripts .*)", text)
+    assert "node" not in last
     assert '--require-hashes --only-binary :all: -r "$LOCK"' in first
     assert "ARG LOCK=requirements.lock\n" in first
     assert "RUN rm -r services/sim\n" in first
