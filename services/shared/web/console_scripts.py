@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 
 from aiohttp import web
@@ -28,9 +27,10 @@ class Scripts:
     def __init__(self, folder: Path = FOLDER) -> None:
         manifest = folder / "manifest.json"
         self._folder = folder
-        found = json.loads(manifest.read_bytes()) if manifest.exists() else {"address": "", "files": {}}
-        self._address: str = found["address"]
-        self._files: Mapping[str, str] = found["files"]
+        self._address, self._files = "", dict[str, str]()
+        if manifest.exists():
+            found = json.loads(manifest.read_bytes())
+            self._address, self._files = str(found["address"]), {str(k): str(v) for k, v in found["files"].items()}
 
     def address(self, name: str) -> str:
         """Where a page finds a file, as `/vendor/HASH/NAME`; empty where it is not laid out."""
