@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -45,3 +46,12 @@ def test_nothing_is_assigned_to_a_part_after_its_constructor() -> None:
         f"{file}: {late}" for file, tree in trees().items() for late in completed_later(tree, file.rpartition("/")[2])
     ]
     assert [] == found
+
+
+def test_settings_are_read_by_commands_and_handed_down() -> None:
+    """No module of the depths reads the environment: a driver's settings are a part of the tree it is given."""
+    reads = []
+    for file, tree in trees().items():
+        calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
+        reads += [f"{Path(file).stem}: {call.func.id}" for call in calls if call.func.id.endswith("Settings")]  # type: ignore[attr-defined]
+    assert ["demo: Settings", "kit: Settings", "routes: Settings", "trial: Settings"] == sorted(set(reads))

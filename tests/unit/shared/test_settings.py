@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +14,6 @@ from services.channels.drivers.twilio.http import TwilioSettings
 from services.commands.kit import settings
 from services.shared.errors import Refused
 from services.shared.settings import Environment, Settings
-from tests.kit.sources import trees
 
 URL = "postgresql+asyncpg://tocsin:fromfile@db/tocsin"
 
@@ -131,15 +129,6 @@ def test_an_empty_variable_is_as_none_save_for_the_plane(monkeypatch: pytest.Mon
     with pytest.raises(Refused, match="TOCSIN_PLANE is set and empty: give live or drill"):
         Settings()
     assert "drill" == Settings(plane="drill").plane
-
-
-def test_settings_are_read_by_commands_and_handed_down() -> None:
-    """No module of the depths reads the environment: a driver's settings are a part of the tree it is given."""
-    reads = []
-    for file, tree in trees().items():
-        calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
-        reads += [f"{Path(file).stem}: {call.func.id}" for call in calls if call.func.id.endswith("Settings")]  # type: ignore[attr-defined]
-    assert ["demo: Settings", "kit: Settings", "routes: Settings", "trial: Settings"] == sorted(set(reads))
 
 
 def test_a_part_of_the_tree_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
