@@ -49,7 +49,15 @@ class Connection(aiosqlite.Connection):
 
     async def commit(self) -> None:
         if self._is_open():
-            await super().commit()
+            await self._execute(self._end)  # type: ignore[no-untyped-call]
+
+    def _end(self) -> None:
+        """In the thread: the commit; one that fails is taken back here, as SQLAlchemy asks for no rollback after it."""
+        try:
+            self._conn.commit()
+        except sqlite3.Error:
+            self._conn.rollback()
+            raise
 
     async def rollback(self) -> None:
         """SQLAlchemy asks for one more whenever a connection goes back to its pool."""

@@ -33,7 +33,7 @@ def crossings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     asked = sqlite_thread.Connection._execute
 
     async def noted(self: Any, work: Any, *values: Any) -> Any:
-        seen.append(values[1] if values else work.__name__)
+        seen.append(values[1] if values else {"_end": "commit"}.get(work.__name__, work.__name__))
         return await asked(self, work, *values)
 
     monkeypatch.setattr(sqlite_thread.Connection, "_execute", noted)
@@ -138,3 +138,23 @@ async def test_who_is_cancelled_in_a_statement_leaves_nothing_open(
             await tx.execute(sa.text("UPDATE t SET n = n"))
         async with database.read() as db:
             assert 3 == await db.scalar(sa.text("SELECT count(*) FROM t"))
+
+
+async def test_a_commit_that_fails_leaves_nothing_open(database: Database) -> None:
+    """What only the commit looks at is not kept, and the next transaction begins: there is one writer for all."""
+    async with database.write() as tx:
+        await tx.execute(
+            sa.text("CREATE TABLE child (n INTEGER REFERENCES t (n) DEFERRABLE INITIALLY DEFERRED)"),
+        )
+
+    async def orphan() -> None:
+        async with database.write() as tx:
+            await tx.execute(sa.text("INSERT INTO child VALUES (99)"))
+
+    with pytest.raises(sa.exc.IntegrityError, match="FOREIGN KEY"):
+        await orphan()
+    async with database.write() as tx:
+        assert 0 == await tx.scalar(sa.text("SELECT count(*) FROM child"))
+        await tx.execute(sa.text("INSERT INTO child VALUES (1)"))
+    async with database.read() as db:
+        assert 1 == await db.scalar(sa.text("SELECT count(*) FROM child"))
