@@ -64,7 +64,8 @@ class RouterService:
             await self.contexts.settle(tx, self._platform.settings.plane)
 
     async def stop(self) -> None:
-        """What is held in memory, the ledger says too."""
+        """What is held in memory, the ledger says too; open streams end."""
+        self._pages.stop()
 
     def loops(self) -> Iterable[Loop]:
         yield Loop("router", self.turn, self._platform.wake.router)
