@@ -47,7 +47,9 @@ class Board(NamedTuple):
     moved: int
 
 
-class _Call(NamedTuple):
+class OneCall(NamedTuple):
+    """One delivery to somebody on the board, as the ledger has it."""
+
     person_id: str
     about_id: str
     kind: str
@@ -61,7 +63,7 @@ class _Call(NamedTuple):
     answer_by: str
 
 
-def one_called(who: str, role: str, zones: Iterable[str], calls: Sequence[_Call]) -> Called:
+def one_called(who: str, role: str, zones: Iterable[str], calls: Sequence[OneCall]) -> Called:
     """What came of the calls to one of them: whoever answered, or listened, was spoken with."""
     made = [c for c in calls if c.attempts > 0]
     heard = [c for c in calls if c.evidence >= Evidence.HEARD or c.answer]
@@ -93,8 +95,8 @@ async def of(db: Connection, warning_id: str) -> Board:
     houses = {r.person_id: r.zone_id for r in await db.execute(houses_.where(path.profile_key.in_(theirs)))}
     rows = await rows_of(
         db,
-        _Call,
-        sa.select(*columns(_Call, delivery)).where(
+        OneCall,
+        sa.select(*columns(OneCall, delivery)).where(
             delivery.c.warning_id == warning_id,
             sa.or_(delivery.c.kind == DeliveryKind.OFFICIAL, one_of(delivery.c.person_id, sorted(houses))),
         ),
@@ -104,7 +106,7 @@ async def of(db: Connection, warning_id: str) -> Board:
         for who, zone in houses.items()
         for mine in [[r for r in rows if r.person_id == who]]
     ]
-    calls: dict[str, list[_Call]] = {}
+    calls: dict[str, list[OneCall]] = {}
     for row in rows:
         if row.kind == DeliveryKind.OFFICIAL:
             calls.setdefault(row.about_id, []).append(row)

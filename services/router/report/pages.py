@@ -57,8 +57,8 @@ class LivePages:
         self._platform = platform
         self._contexts = contexts
         self._say = say
-        self._snapshots = snapshot.Snapshots(platform, contexts)
-        self._stream = stream.LiveStream(platform, self._snapshots)
+        self.snapshots = snapshot.Snapshots(platform, contexts)
+        self.live_stream = stream.LiveStream(platform, self.snapshots)
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         """The addresses a browser opens."""
@@ -75,18 +75,18 @@ class LivePages:
     async def live(self, request: web.Request, who: Who) -> web.Response:
         """The live page; with a script it follows its stream, without one it renews itself."""
         async with self._platform.database.read() as db:
-            values = await self._snapshots.of(db, request.match_info["warning_id"], who, still="still" in request.query)
+            values = await self.snapshots.of(db, request.match_info["warning_id"], who, still="still" in request.query)
         shown = snapshot.parts(values)
         return page("live.html", **values, parts=list(shown.items()), have=stream.said_have(snapshot.marks(shown)))
 
     @asks(Power.WATCH, the_warning)
     async def stream(self, request: web.Request, who: Who) -> web.StreamResponse:
         """The parts of the live page as they change (text/event-stream)."""
-        return await self._stream.serve(request, who)
+        return await self.live_stream.serve(request, who)
 
     def stop(self) -> None:
         """Ends the streams: whoever reads one comes back to another process."""
-        self._stream.stop()
+        self.live_stream.stop()
 
     @asks(Power.PREVIEW, the_warning)
     async def preview(self, request: web.Request, who: Who) -> web.Response:
@@ -148,12 +148,12 @@ class LivePages:
             said=self._said(parts, Tier(state.tier) if state.tier else None, state.number),
         )
 
-    def _said(self, parts: dict[str, Any], tier: Tier | None, number: str) -> dict[str, dict[str, Any]]:
+    def _said(self, parts: Mapping[str, Any], tier: Tier | None, number: str) -> dict[str, dict[str, Spoken]]:
         """Language > channel > the text; empty where this process was given nothing that makes them."""
         if self._say is None:
             return {}
         settings = self._platform.settings
-        found: dict[str, dict[str, Any]] = {}
+        found: dict[str, dict[str, Spoken]] = {}
         for one in self._say(parts, tier, number, settings.hotline, drill=settings.plane == "drill"):
             found.setdefault(one.language, {})[one.channel] = one
         return found

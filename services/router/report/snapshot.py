@@ -21,9 +21,11 @@ from services.router.report import board, report, zones
 from services.router.store import tables
 from services.shared import alarms
 from services.shared.database.engine import Connection
+from services.shared.database.rows import columns, row_of
+from services.shared.errors import NotFound
 from services.shared.i18n import t, tn
 from services.shared.ledger.tables import delivery
-from services.shared.ledger.warnings import warning_state, warning_text
+from services.shared.ledger.warnings import WarningState, warning_state, warning_text
 from services.shared.powers.may import may
 from services.shared.powers.power import Power
 from services.shared.powers.warnings import warning_thing
@@ -40,8 +42,9 @@ OFFERED = (
     Power.END,
     Power.ASK,
 )  # what the live page has buttons for
-PARTS = ("top", "now", "help", "warnings", "ladder", "acts", "board", "tables", "zones", "missing")  # in their order
+PARTS = ("top", "now", "help", "warnings", "reached", "acts", "board", "tables", "zones", "missing")  # in their order
 NOT_SENT = ("top",)  # what a warning has that has told nobody
+Values = dict[str, Any]  # what the templates of the parts are given
 KEPT_S = 20.0  # wall; villages and board are dear to count, and are not counted for every look
 
 
@@ -52,7 +55,7 @@ class DoorRoom(NamedTuple):
     needed: int
 
 
-class Villages(NamedTuple):
+class CountedSeldom(NamedTuple):
     """What is counted once in a while: when (monotonic), the villages, the board."""
 
     at: float
@@ -66,15 +69,15 @@ class Snapshots:
     def __init__(self, platform: Platform, contexts: Contexts) -> None:
         self._platform = platform
         self._contexts = contexts
-        self._kept: dict[str, Villages] = {}
+        self._kept: dict[str, CountedSeldom] = {}
 
-    async def of(self, db: Connection, warning_id: str, who: Who, *, still: bool = False) -> dict[str, Any]:
+    async def of(self, db: Connection, warning_id: str, who: Who, *, still: bool = False) -> Values:
         """What the templates of the parts are given. NotFound where there is no such warning."""
         now = self._platform.clock.now()
         figures = await report.coverage(db, warning_id, now)
         missing = await report.missing(db, warning_id)
         cases = await view.cases(db, warning_id, now)
-        state = (await db.execute(sa.select(warning_state).where(warning_state.c.warning_id == warning_id))).one()
+        state = await _state(db, warning_id)
         text = (await db.execute(sa.select(warning_text).where(warning_text.c.warning_id == warning_id))).one()
         profiles = await tables.profiles_of(db, {m.profile_key for m in missing})
         ctx = await self._contexts.of(db, warning_id)
@@ -106,17 +109,17 @@ class Snapshots:
             "villages": counted.zones, "board": counted.board, "headline": _headline(state, figures),
         }  # fmt: skip
 
-    async def _villages(self, db: Connection, warning_id: str) -> Villages:
+    async def _villages(self, db: Connection, warning_id: str) -> CountedSeldom:
         found = self._kept.get(warning_id)
         if found is None or time.monotonic() - found.at > KEPT_S:
-            found = Villages(time.monotonic(), await zones.of(db, warning_id), await board.of(db, warning_id))
+            found = CountedSeldom(time.monotonic(), await zones.of(db, warning_id), await board.of(db, warning_id))
             self._kept[warning_id] = found
             for old in [k for k, v in self._kept.items() if time.monotonic() - v.at > 10 * KEPT_S]:
                 del self._kept[old]
         return found
 
 
-def parts(values: Mapping[str, Any]) -> dict[str, Markup]:
+def parts(values: Values) -> dict[str, Markup]:
     """Part > its HTML, in the reader's language."""
     names = PARTS if values["state"].released_at else NOT_SENT
     return {name: Markup(rendered(f"live_{name}.html", **values).strip()) for name in names}  # noqa: S704  ours
@@ -127,13 +130,21 @@ def marks(shown: Mapping[str, str]) -> dict[str, str]:
     return {name: hashlib.blake2s(html.encode(), digest_size=4).hexdigest() for name, html in shown.items()}
 
 
-def _headline(state: Any, figures: report.Coverage) -> str:
+async def _state(db: Connection, warning_id: str) -> WarningState:
+    mine = sa.select(*columns(WarningState, warning_state)).where(warning_state.c.warning_id == warning_id)
+    found = await row_of(db, WarningState, mine)
+    if found is None:
+        raise NotFound(f"there is no warning {warning_id}", field="warning_id", given=warning_id)
+    return found
+
+
+def _headline(state: WarningState, figures: report.Coverage) -> str:
     if state.kind == "ending":
         return t("{n} told, No. {number}", n=figures["targeted"], number=state.number)
     return t("{n} open, No. {number}", n=figures["open"], number=state.number)
 
 
-def sentence(values: Mapping[str, Any]) -> str:
+def sentence(values: Values) -> str:
     """One sentence for whoever hears the page."""
     figures, totals = values["figures"], values["totals"]
     if values["ending"]:

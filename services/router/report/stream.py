@@ -10,12 +10,11 @@ import asyncio
 import json
 import re
 from collections.abc import Mapping
-from typing import Any
 
 import sqlalchemy as sa
 from aiohttp import web
 
-from services.router.report.snapshot import Snapshots, marks, parts, sentence
+from services.router.report.snapshot import Snapshots, Values, marks, parts, sentence
 from services.shared.clock import wall
 from services.shared.database.engine import may_be_tried_again
 from services.shared.errors import Fault, TooMany
@@ -31,6 +30,8 @@ MOST = 60  # open at once in a process
 MOST_EACH = 8  # of one caller: forgotten tabs keep nobody else out
 LOOK_S = 4.0  # wall
 BYTES_A_MINUTE = 50_000
+URGENT = ("top", "now", "help", "warnings")
+KEPT_FOR_URGENT = 0.4  # of what may go at once
 _HAVE = re.compile(r"([a-z]{2,12}:[0-9a-f]{8})(,[a-z]{2,12}:[0-9a-f]{8}){0,20}")
 
 
@@ -57,11 +58,12 @@ class Allowance:
         self._full, self._left, self._at = a_minute / 2, a_minute / 2, now
         self._a_second = a_minute / 120
 
-    def take(self, size: int, now: float) -> bool:
-        """Whether it may go now; one that is larger than all goes when nothing else was sent for a while."""
+    def spend(self, size: int, now: float, *, urgent: bool) -> bool:
+        """Whether it may go now. What is not urgent leaves a part of it for what is; what is larger than all waits until
+        nothing else was sent for a while."""
         self._left = min(self._full, self._left + (now - self._at) * self._a_second)
         self._at = now
-        if self._left < min(size, self._full):
+        if self._left < min(size + (0.0 if urgent else KEPT_FOR_URGENT * self._full), self._full):
             return False
         self._left -= size
         return True
@@ -77,8 +79,8 @@ def changed(
         if new.get(name) == have.get(name):
             continue
         body = f'<hx-partial hx-target="#part-{name}" hx-swap="innerMorph">{shown.get(name, "")}</hx-partial>'
-        if not allowance.take(len(body.encode()), now):
-            continue
+        if not allowance.spend(len(body.encode()), now, urgent=name in URGENT):
+            break  # what comes after it is smaller news: it takes nothing from what waits
         bodies.append(body)
         if name in new:
             has[name] = new[name]
@@ -94,11 +96,11 @@ class LiveStream:
         self._platform = platform
         self._snapshots = snapshots
         self._open: dict[str, int] = {}
-        self._over = asyncio.Event()
+        self.over = asyncio.Event()
 
     def stop(self) -> None:
         """Ends all that are open."""
-        self._over.set()
+        self.over.set()
 
     async def serve(self, request: web.Request, who: Who) -> web.StreamResponse:
         """TooMany where so many are open; what goes wrong later ends the stream, and its reader comes back."""
@@ -129,8 +131,8 @@ class LiveStream:
     async def _run(self, request: web.Request, response: web.StreamResponse) -> None:
         have = read_have(request.headers.get("Last-Event-ID", "") or request.query.get("have", ""))
         loop, spoken = asyncio.get_running_loop(), ""
-        allowance = Allowance(loop.time())
-        while not self._over.is_set():
+        allowance = Allowance(loop.time(), BYTES_A_MINUTE)
+        while not self.over.is_set():
             try:
                 values = await self._look(request)
             except Fault:  # signed out, or may not any more
@@ -157,11 +159,11 @@ class LiveStream:
 
     async def _wait(self) -> None:
         try:
-            await asyncio.wait_for(self._over.wait(), LOOK_S)
+            await asyncio.wait_for(self.over.wait(), LOOK_S)
         except TimeoutError:
             return
 
-    async def _look(self, request: web.Request) -> dict[str, Any]:
+    async def _look(self, request: web.Request) -> Values:
         """Asks anew who calls and whether they may; a Fault where not."""
         warning_id = request.match_info["warning_id"]
         who = await known_caller(request)

@@ -74,7 +74,7 @@ class Villages(NamedTuple):
     known: bool
 
 
-class Counted(NamedTuple):
+class ZoneCount(NamedTuple):
     """People of one village with one profile who stand alike."""
 
     zone_id: str
@@ -94,7 +94,7 @@ class NamedArea(NamedTuple):
 
 
 def by_village(
-    rows: Iterable[Counted], profiles: Mapping[str, Profile], silent: Iterable[str], named: Mapping[str, str]
+    rows: Iterable[ZoneCount], profiles: Mapping[str, Profile], silent: Iterable[str], named: Mapping[str, str]
 ) -> list[Zone]:
     """Villages, those with nobody warned first, then the most people open. `named`: code > name of those it touches."""
     people: dict[str, Counter[str]] = {code: Counter() for code in named}
@@ -129,7 +129,7 @@ async def of(db: Connection, warning_id: str) -> Villages:
         .where(path.warning_id == warning_id, sa.not_(path.outside))
         .group_by(path.zone_id, path.profile_key, path.state, path.milestones)
     )
-    rows = [Counted(*row) for row in await db.execute(asked)]
+    rows = [ZoneCount(*row) for row in await db.execute(asked)]
     profiles = await tables.profiles_of(db, {row.profile_key for row in rows})
     touched, known = await _touched(db, warning_id, {row.zone_id for row in rows})
     named = {one.code: one.name for one in touched}

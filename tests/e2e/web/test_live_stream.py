@@ -67,20 +67,20 @@ async def test_focus_and_place_stay_over_three_renewals(scripted: Page, tocsin: 
 
 async def test_a_stream_that_stops_is_said_and_comes_back(scripted: Page, tocsin: Town, warned: str) -> None:
     await scripted.goto(f"{tocsin.url}/live/{warned}")
-    await expect(scripted.locator("#spoken")).to_contain_text("people open")
+    await expect(scripted.locator("#spoken")).to_contain_text("people open", timeout=15_000)
     await scripted.route("**/stream*", lambda route: route.abort())
-    live = tocsin.node.router._pages._stream
+    live = tocsin.node.router.pages.live_stream
     live.stop()
     await expect(scripted.locator("#stopped")).to_contain_text("Figures stopped at")
     await expect(scripted.locator("#stopped")).to_be_visible()
-    live._over = asyncio.Event()
+    live.over = asyncio.Event()
     await scripted.unroute("**/stream*")
     await expect(scripted.locator("#stopped")).to_be_hidden(timeout=15_000)
 
 
 async def test_signing_out_ends_it(scripted: Page, tocsin: Town, warned: str) -> None:
     await scripted.goto(f"{tocsin.url}/live/{warned}")
-    await expect(scripted.locator("#spoken")).to_contain_text("people open")
+    await expect(scripted.locator("#spoken")).to_contain_text("people open", timeout=15_000)
     await scripted.context.request.post(f"{tocsin.url}/console/sign-out")
     await expect(scripted.locator("#stopped")).to_contain_text("You are signed out here")
 
@@ -126,12 +126,12 @@ async def test_who_has_everything_is_sent_nothing_and_resumes(
     mark = next(line for line in whole.decode().split("\n") if line.startswith("id: ")).removeprefix("id: ")
     async with client.get(address, headers={**headers, "Last-Event-ID": mark}) as response:
         assert b"hx-partial" not in await _read(response, b"event: beat")
-        live = tocsin.node.router._pages._stream
+        live = tocsin.node.router.pages.live_stream
         began = time.monotonic()
         live.stop()
         await asyncio.wait_for(response.content.read(), 2)
         assert time.monotonic() - began < 0.5
-        live._over = asyncio.Event()
+        live.over = asyncio.Event()
 
 
 async def test_so_many_and_no_more(

@@ -6,29 +6,30 @@ import json
 
 import pytest
 
-from services.router.report.board import Called, _Call, in_order, one_called, tallied
+from services.router.report.board import Called, OneCall, in_order, one_called, tallied
+from services.router.report.shift import as_csv
 from services.router.report.snapshot import marks
 from services.router.report.stream import Allowance, changed, event, read_have, said_have
-from services.router.report.zones import Counted, by_village, drawn
+from services.router.report.zones import ZoneCount, by_village, drawn
 from services.router.store.tables import DELIVERED, REACHED
 from services.shared.messages import Profile
 
 DEAF = Profile("d", "resident", ("deaf_text",), (), "en", ("sms",))
 
 
-def call(**values: object) -> _Call:
+def call(**values: object) -> OneCall:
     usual = {
         "person_id": "p", "about_id": "", "kind": "warning", "channel": "sms", "attempts": 1, "due_at": 10.0,
         "evidence": 0, "evidence_at": None, "answer": "", "answer_at": None, "answer_by": "",
     }  # fmt: skip
-    return _Call(**{**usual, **values})  # type: ignore[arg-type]
+    return OneCall(**{**usual, **values})  # type: ignore[arg-type]
 
 
 def test_villages_with_nobody_warned_come_first() -> None:
     """Nobody registered, then no phone answers, then the most open; a delivery is no reach."""
     rows = [
-        Counted("a", "d", "open", DELIVERED, 5), Counted("a", "g", "ended", DELIVERED | REACHED, 2),
-        Counted("b", "g", "open", 0, 9), Counted("c", "g", "ended", DELIVERED | REACHED, 3),
+        ZoneCount("a", "d", "open", DELIVERED, 5), ZoneCount("a", "g", "ended", DELIVERED | REACHED, 2),
+        ZoneCount("b", "g", "open", 0, 9), ZoneCount("c", "g", "ended", DELIVERED | REACHED, 3),
     ]  # fmt: skip
     found = by_village(rows, {"d": DEAF}, ["c"], {"n": "Nanling", "a": "Aling"})
     assert ["c", "n", "b", "a"] == [z.zone_id for z in found]
@@ -43,7 +44,9 @@ def test_the_map_numbers_the_table_and_north_is_up() -> None:
         corners = [(lon, lat), (lon + 1, lat), (lon + 1, lat + 1), (lon, lat + 1), (lon, lat)]
         return json.dumps({"type": "Polygon", "coordinates": [corners]})
 
-    zones = by_village([Counted("south", "g", "open", 0, 2), Counted("far", "g", "open", 0, 1)], {}, [], {"north": "N"})
+    zones = by_village(
+        [ZoneCount("south", "g", "open", 0, 2), ZoneCount("far", "g", "open", 0, 1)], {}, [], {"north": "N"}
+    )
     outlines, height = drawn(zones, {"north": square(10, 51), "south": square(10, 50)})
     assert [(1, "north"), (2, "south")] == [(o.n, o.zone.zone_id) for o in outlines]
     assert outlines[0].y < outlines[1].y < height
@@ -101,3 +104,8 @@ def test_what_a_reader_says_they_have_is_read_or_nothing() -> None:
 
 def test_a_message_with_several_lines_stays_one() -> None:
     assert b"event: beat\nid: a\ndata: x\ndata: y\n\n" == event("beat", "x\ny", "a")
+
+
+def test_no_cell_is_a_formula() -> None:
+    rows = [["=1+1", "+41", "-x", "@a", "\t=1", "plain", -3]]
+    assert "\ufeff'=1+1,'+41,'-x,'@a,'\t=1,plain,-3\r\n" == as_csv(rows)
