@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import sqlalchemy as sa
 from aiohttp import web
 
-from services.router.report import shift, snapshot
+from services.router.report import report, shift, snapshot
+from services.router.store import tables
 from services.shared.audit import trail
 from services.shared.errors import Refused
 from services.shared.i18n import told
+from services.shared.ledger.warnings import warning_state
 from services.shared.powers.may import may
 from services.shared.powers.power import Power
 from services.shared.powers.warnings import warning_thing
@@ -88,14 +91,16 @@ class ShiftPages:
 
     @asks(Power.SEE_PEOPLE, the_warning)
     async def missing(self, request: web.Request, who: Who) -> web.Response:
-        """The missing by id, needs and village (text/csv); kept in the audit log."""
+        """All the missing by id, needs and village (text/csv); kept in the audit log."""
         warning_id = request.match_info["warning_id"]
         async with self._platform.database.read() as db:
-            values = await self._snapshots.of(db, warning_id, who, still=True)
+            found = await report.missing(db, warning_id, whole=True)
+            profiles = await tables.profiles_of(db, {m.profile_key for m in found})
+            number = await db.scalar(sa.select(warning_state.c.number).where(warning_state.c.warning_id == warning_id))
         async with self._platform.database.write() as tx:
-            detail = {"people": len(values["missing"])}
+            detail = {"people": len(found)}
             await trail.record(tx, who.label, "missing.file", warning_id, "the missing by id, as a file", detail)
-        return _file(shift.missing_rows(values["missing"]), f"missing-{values['state'].number}")
+        return _file(shift.missing_rows((m, profiles[m.profile_key]) for m in found), f"missing-{number}")
 
 
 def _file(rows: list[list[object]], name: str) -> web.Response:
