@@ -152,7 +152,7 @@ async def unexplained(db: Connection, warning_id: str, announced: int | None) ->
 
 
 async def missing(db: Connection, warning_id: str, *, whole: bool = False) -> list[tables.Path]:
-    """Open paths and those that ended without anybody having met the person, unmet help first: the first MISSING_SHOWN, or the `whole` of them."""
+    """Open paths and those that ended without a meeting, unmet help first: the first MISSING_SHOWN, or the `whole`."""
     return await rows_of(
         db,
         tables.Path,
