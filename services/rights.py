@@ -96,6 +96,7 @@ RIGHTS: Mapping[str, tuple[str, str, str, str]] = {  # table > of gateway, regis
     "router_callout": ("", "", "SIU", ""),
     "router_case": ("", "", "SIU", ""),
     "router_case_event": ("", "", "SI", ""),
+    "router_handover": ("", "", "SI", ""),
     "router_job": ("", "", "SIU", ""),
     "router_path": ("", "", "SIU", ""),
     "router_policy": ("", "", "SI", ""),

@@ -14,7 +14,7 @@ from services.gateway.feeds import feed_store
 from services.gateway.intake import chains, quarantine
 from services.registry.store import lookup_tables, resident_tables
 from services.registry.store import register as registry
-from services.router.store import callouts, cases
+from services.router.store import callouts, cases, handover
 from services.router.store import tables as router
 from services.shared import alarms
 from services.shared.accounts import tables as accounts
@@ -30,7 +30,7 @@ from services.shared.web import auth, sessions, signed_requests
 
 OWNERS = (
     accounts, alarms, answers, approvals, approval_store, areas, channels, warnings, trail, checkpoints, auth, callouts, cases,
-    chains, clock_watch,
+    chains, clock_watch, handover,
     device_store, feed_store, gateway, ledger, lookup_tables, resident_tables, outbox, multipart, provider_store,
     quarantine, reconcile, registry, key_rotation, router, sealing, channels_keys, house_keys, sessions, signed_requests,
     stations, opted_out, list_links, pagers,

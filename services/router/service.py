@@ -18,6 +18,7 @@ from services.router.planning.contexts import Contexts
 from services.router.report.api import CoverageApi
 from services.router.report.pages import LivePages, PreviewTexts
 from services.router.report.policy_api import PolicyApi
+from services.router.report.shift_pages import ShiftPages
 from services.shared.clock import Waker
 from services.shared.service import Loop, Platform
 
@@ -43,7 +44,8 @@ class RouterService:
         self._alarms = AlarmWord(platform, self.contexts)
         self._policy = PolicyApi(platform, self.contexts)
         self._api = CoverageApi(platform, self.contexts)
-        self._pages = LivePages(platform, self.contexts, say)
+        self.pages = LivePages(platform, self.contexts, say)
+        self._shift = ShiftPages(platform, self.pages.snapshots)
         self._cases = CasePages(platform)
 
     def subscribe(self) -> None:
@@ -55,7 +57,8 @@ class RouterService:
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         yield from self._api.routes()
         yield from self._policy.routes()
-        yield from self._pages.routes()
+        yield from self.pages.routes()
+        yield from self._shift.routes()
         yield from self._cases.routes()
 
     async def start(self) -> None:
@@ -64,7 +67,8 @@ class RouterService:
             await self.contexts.settle(tx, self._platform.settings.plane)
 
     async def stop(self) -> None:
-        """What is held in memory, the ledger says too."""
+        """What is held in memory, the ledger says too; open streams end."""
+        self.pages.stop()
 
     def loops(self) -> Iterable[Loop]:
         yield Loop("router", self.turn, self._platform.wake.router)

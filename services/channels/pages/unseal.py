@@ -1,22 +1,34 @@
-"""Serves the page that opens a person's name, address and numbers, by an order of the register."""
+"""Serves the pages that open names, addresses and numbers: one person's, by an order of the register, or those of all who
+call for help, by an order of the router."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from aiohttp import web
 
 from services.channels.messages.prepare import Preparer
 from services.shared.audit import trail
 from services.shared.errors import Refused
+from services.shared.i18n import t
 from services.shared.powers.power import Power
 from services.shared.powers.who import Who
 from services.shared.service import Platform
 from services.shared.web.asking import asks, what_is_sent
 from services.shared.web.html import page
-from services.shared.web.opening_order import read_order
+from services.shared.web.opening_order import REASON_KEPT, HelpCall, read_calls, read_order
 
 MIN_REASON = 8
+
+
+class OpenedCall(NamedTuple):
+    """A call with its person's name and street, and (whose, number)."""
+
+    call: HelpCall
+    name: str
+    street: str
+    phones: tuple[tuple[str, str], ...]
 
 
 class FullValues:
@@ -27,8 +39,8 @@ class FullValues:
         self._preparer = preparer
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
-        """POST /open (order, reason)."""
-        return (web.post("/open", self.open),)
+        """POST /open and POST /open/calls (order, reason)."""
+        return (web.post("/open", self.open), web.post("/open/calls", self.calls))
 
     @asks(Power.LOOK, what_is_sent)
     async def open(self, request: web.Request, who: Who) -> web.Response:
@@ -53,3 +65,35 @@ class FullValues:
         ]
         return page("open.html", who=who, opened=opened, reason=reason, person_id=order.person_id,
                     plane=self._platform.settings.plane)  # fmt: skip
+
+    @asks(Power.LOOK, what_is_sent)
+    async def calls(self, request: web.Request, who: Who) -> web.Response:
+        """All who call for help in one look, each look written down under each of them; the reason is asked once a sign-in."""
+        form = await request.post()
+        order = read_calls(self._platform.signer("orders"), str(form.get("order", "")), who.actor)
+        reason = order.reason or " ".join(str(form.get("reason", "")).split())[:400]
+        if len(reason) < MIN_REASON:
+            raise Refused(
+                "say why you look: each person reads it later",
+                field="reason",
+                rule="required",
+                given=reason,
+                remedy=t("write at least {MIN_REASON} characters; it is asked once a warning", MIN_REASON=MIN_REASON),
+            )
+        async with self._platform.database.write() as tx:
+            if not order.reason:
+                kept = {"caller_id": who.actor, "sign_in": order.sign_in}
+                await trail.record(tx, who.label, REASON_KEPT, order.chain_id, reason, kept)
+            for person_id in sorted({call.person_id for call in order.calls}):
+                detail = {"opened": ["Address", "Name", "Number"], "chain_id": order.chain_id}
+                await trail.record(tx, who.label, "people.open", person_id, reason, detail)
+        found = [await self._opened(call) for call in order.calls]
+        return page("calls.html", who=who, calls=found, reason=reason, plane=self._platform.settings.plane,
+                    offset=self._platform.settings.offset_at)  # fmt: skip
+
+    async def _opened(self, call: HelpCall) -> OpenedCall:
+        about = await self._preparer.dossier(call.dossier, call.person_id)
+        phones = [
+            (one.label, (await self._preparer.open(one.blob, one.key_id, one.owner)).decode()) for one in call.phones
+        ]
+        return OpenedCall(call, about.call_name, about.address, tuple(phones))

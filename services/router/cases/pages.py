@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import TypedDict
+from urllib.parse import urlencode
 
 import pydantic
 import sqlalchemy as sa
 from aiohttp import web
 
-from services.router.cases import view
+from services.router.cases import arranging, view
 from services.router.cases.handling import CaseIn, act
 from services.shared.bus.outbox import new_id
 from services.shared.database.engine import Connection
@@ -81,15 +82,33 @@ class CasePages:
         async with self._platform.database.read() as db:
             found = await self._shown(db, request, who)
             totals = await view.totals(db, warning_id)
-            number = await db.scalar(sa.select(warning_state.c.number).where(warning_state.c.warning_id == warning_id))
+            state = (await db.execute(sa.select(warning_state).where(warning_state.c.warning_id == warning_id))).one()
+            standing = [c for c in found if c["state"] != "closed"]
+            thing, sign_in = await warning_thing(db, who, warning_id), arranging.sign_in_of(request)
+            shown, order, reason = arranging.by_village(standing, asked := arranging.asked_of(request)), "", ""
+            if may(who, Power.OPEN_LIST, thing) is None:
+                reason = await arranging.reason_given(db, who, state.chain_id, sign_in)
+                wanted = [one for village in shown for one in village.cases]
+                signer = self._platform.signer("orders")
+                order = await arranging.order(db, signer, who, state.chain_id, sign_in, wanted, reason)
         return page(
             "cases.html",
             status=422 if problem else 200,
             who=who,
             warning_id=warning_id,
-            number=number,
+            number=state.number,
             totals=totals,
-            cases=[{**c, "event": new_id()} for c in found],
+            standing=len(standing),
+            villages=[
+                (v.zone_id, [{**c, "event": new_id(), "life": arranging.at_risk(c)} for c in v.cases]) for v in shown
+            ],
+            zones=sorted({c["zone_id"] for c in standing if c["zone_id"]}),
+            asked=asked,
+            query=request.query_string,
+            done=[c for c in found if c["state"] == "closed"],
+            order=order,
+            reason=reason,
+            may_see=may(who, Power.SEE_PEOPLE, thing) is None,
             now=now,
             offset=self._platform.settings.offset_at,
             may="command" in who.actions,
@@ -113,4 +132,5 @@ class CasePages:
             if wrong.status == 404:
                 raise
             return await self._list(request, who, told(wrong.message), case_id)
-        raise web.HTTPSeeOther(f"/live/{warning_id}/cases#case-{case_id[:8]}")
+        asked = "?" + urlencode(arranging.asked_of(request)._asdict()) if request.query_string else ""
+        raise web.HTTPSeeOther(f"/live/{warning_id}/cases{asked}#case-{case_id[:8]}")

@@ -9,15 +9,10 @@ import sqlalchemy as sa
 from aiohttp import web
 from msgspec.structs import replace
 
-from services.router.cases import view
-from services.router.clock import officials, silence
 from services.router.explaining import previews
 from services.router.planning.contexts import Contexts
-from services.router.policy.vocabulary import FIRE_SERVICE
-from services.router.report import report
+from services.router.report import report, snapshot, stream
 from services.router.report.api import say_doors
-from services.router.store import tables
-from services.shared import alarms
 from services.shared.audit import trail
 from services.shared.errors import NotFound, Refused
 from services.shared.hazards.instructions import NAMES
@@ -35,14 +30,6 @@ from services.shared.tiers import Tier
 from services.shared.web.asking import asks, the_warning
 from services.shared.web.html import for_reader, page
 
-OFFERED = (
-    Power.SEE_PEOPLE,
-    Power.OPEN_LIST,
-    Power.HANDLE,
-    Power.SAY_DOORS,
-    Power.END,
-    Power.ASK,
-)  # what the live page has buttons for
 PREVIEW_PATIENCE_S = 15  # after that a duty officer may decide without the figures
 
 
@@ -70,11 +57,14 @@ class LivePages:
         self._platform = platform
         self._contexts = contexts
         self._say = say
+        self.snapshots = snapshot.Snapshots(platform, contexts)
+        self.live_stream = stream.LiveStream(platform, self.snapshots)
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         """The addresses a browser opens."""
         return (
             web.get("/live/{warning_id}", self.live),
+            web.get("/live/{warning_id}/stream", self.stream),
             web.get("/live/{warning_id}/preview", self.preview),
             web.get("/live/{warning_id}/path/{person_id}", self.path),
             web.get("/live/{warning_id}/doors", self.doors_form),
@@ -83,50 +73,20 @@ class LivePages:
 
     @asks(Power.WATCH, the_warning)
     async def live(self, request: web.Request, who: Who) -> web.Response:
-        warning_id = request.match_info["warning_id"]
+        """The live page; with a script it follows its stream, without one it renews itself."""
         async with self._platform.database.read() as db:
-            figures = await report.coverage(db, warning_id, self._platform.clock.now())
-            missing = await report.missing(db, warning_id)
-            cases = await view.cases(db, warning_id, self._platform.clock.now())
-            totals = await view.totals(db, warning_id)
-            state = (await db.execute(sa.select(warning_state).where(warning_state.c.warning_id == warning_id))).one()
-            text = (await db.execute(sa.select(warning_text).where(warning_text.c.warning_id == warning_id))).one()
-            profiles = await tables.profiles_of(db, {m.profile_key for m in missing})
-            ctx = await self._contexts.of(db, warning_id)
-            down = await silence.down(db, warning_id)
-            unspoken = await officials.unspoken(db, warning_id)
-            failing = await report.failing_channels(db)
-            standing = await alarms.standing(db)
-            thing = await warning_thing(db, who, warning_id)
-        shown = replace(who, proved_at=None)  # a button that asks again who they are is there
-        if may(shown, Power.HANDLE, thing) is not None:
-            cases = view.without_people(cases)
-        parts = text.parts
-        every = ctx.policy.updates.get(ctx.tier) if ctx is not None and state.state == "active" else None
-        return page(
-            "live.html",
-            who=who,
-            figures=figures,
-            missing=[(m, profiles[m.profile_key]) for m in missing],
-            cases=[c for c in cases if c["state"] != "closed"],
-            totals=totals,
-            state=state,
-            tier=Tier(state.tier) if state.tier else None,
-            part=_for_reader_of(parts),
-            offset=self._platform.settings.offset_at,
-            notes=parts.get("notes", []),
-            now=self._platform.clock.now(),
-            instruction=parts.get("instruction", ""),
-            still="still" in request.query,
-            down=down,
-            failing=failing,
-            alarms=standing,
-            unspoken=[worker_id[:8] for worker_id in unspoken],
-            next_update=state.released_at + every if every and state.released_at and state.kind != "ending" else None,
-            plane=self._platform.settings.plane,
-            may={power.name: may(shown, power, thing) is None for power in OFFERED},
-            rescue=FIRE_SERVICE,
-        )
+            values = await self.snapshots.of(db, request.match_info["warning_id"], who, still="still" in request.query)
+        shown = snapshot.parts(values)
+        return page("live.html", **values, parts=list(shown.items()), have=stream.said_have(snapshot.marks(shown)))
+
+    @asks(Power.WATCH, the_warning)
+    async def stream(self, request: web.Request, who: Who) -> web.StreamResponse:
+        """The parts of the live page as they change (text/event-stream)."""
+        return await self.live_stream.serve(request, who)
+
+    def stop(self) -> None:
+        """Ends the streams: whoever reads one comes back to another process."""
+        self.live_stream.stop()
 
     @asks(Power.PREVIEW, the_warning)
     async def preview(self, request: web.Request, who: Who) -> web.Response:
@@ -188,12 +148,12 @@ class LivePages:
             said=self._said(parts, Tier(state.tier) if state.tier else None, state.number),
         )
 
-    def _said(self, parts: dict[str, Any], tier: Tier | None, number: str) -> dict[str, dict[str, Any]]:
+    def _said(self, parts: Mapping[str, Any], tier: Tier | None, number: str) -> dict[str, dict[str, Spoken]]:
         """Language > channel > the text; empty where this process was given nothing that makes them."""
         if self._say is None:
             return {}
         settings = self._platform.settings
-        found: dict[str, dict[str, Any]] = {}
+        found: dict[str, dict[str, Spoken]] = {}
         for one in self._say(parts, tier, number, settings.hotline, drill=settings.plane == "drill"):
             found.setdefault(one.language, {})[one.channel] = one
         return found

@@ -151,8 +151,8 @@ async def unexplained(db: Connection, warning_id: str, announced: int | None) ->
     return int(stuck or 0) + max(0, (announced or 0) - int(paths or 0))
 
 
-async def missing(db: Connection, warning_id: str) -> list[tables.Path]:
-    """Open paths and those that ended without anybody having met the person, unmet help first, at most 200."""
+async def missing(db: Connection, warning_id: str, *, whole: bool = False) -> list[tables.Path]:
+    """Open paths and those that ended without a meeting, unmet help first: the first MISSING_SHOWN, or the `whole`."""
     return await rows_of(
         db,
         tables.Path,
@@ -168,7 +168,7 @@ async def missing(db: Connection, warning_id: str) -> list[tables.Path]:
         .order_by(
             tables.path.c.help_at.is_(None), tables.path.c.milestones, tables.path.c.state, tables.path.c.person_id
         )
-        .limit(MISSING_SHOWN),
+        .limit(None if whole else MISSING_SHOWN),
     )
 
 

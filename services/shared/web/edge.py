@@ -62,8 +62,9 @@ LIST_PATH, MAX_LIST = "/people/import", 1024**3  # a list of people is read from
 
 
 def wants_page(request: web.Request) -> bool:
-    """A browser asks for HTML; programs and providers do not."""
-    return "text/html" in request.headers.get("Accept", "")
+    """A browser asks for HTML; programs, providers and a page's own script that follows a stream do not."""
+    accepted = request.headers.get("Accept", "")
+    return "text/html" in accepted and "text/event-stream" not in accepted
 
 
 def chosen_language(request: web.Request) -> str:

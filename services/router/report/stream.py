@@ -1,0 +1,172 @@
+"""Serves the live page's event stream: the parts that changed, never more than a page may cost a minute.
+
+Each message is a set of whole parts and carries as its id what the reader has from then on, so that one who comes back is
+sent what is new alone. Between them a beat says until when the figures hold. It ends with the sign-in, and with the process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Mapping
+
+import sqlalchemy as sa
+from aiohttp import web
+
+from services.router.report.snapshot import Snapshots, Values, marks, parts, sentence
+from services.shared.clock import wall
+from services.shared.database.engine import may_be_tried_again
+from services.shared.errors import Fault, TooMany
+from services.shared.powers.may import must
+from services.shared.powers.power import Power
+from services.shared.powers.warnings import warning_thing
+from services.shared.powers.who import Who
+from services.shared.service import Platform
+from services.shared.web.edge import known_caller
+from services.shared.web.html import local_time
+
+MOST = 60  # open at once in a process
+MOST_EACH = 8  # of one caller: forgotten tabs keep nobody else out
+LOOK_S = 4.0  # wall
+BYTES_A_MINUTE = 50_000
+URGENT = ("top", "now", "help", "warnings")
+KEPT_FOR_URGENT = 0.4  # of what may go at once
+_HAVE = re.compile(r"([a-z]{2,12}:[0-9a-f]{8})(,[a-z]{2,12}:[0-9a-f]{8}){0,20}")
+
+
+def read_have(text: str) -> dict[str, str]:
+    """What a reader says they have; nothing where that is not ours."""
+    return dict(one.split(":") for one in text.split(",")) if _HAVE.fullmatch(text[:400]) else {}
+
+
+def said_have(have: Mapping[str, str]) -> str:
+    """The same as an id."""
+    return ",".join(f"{name}:{mark}" for name, mark in have.items())
+
+
+def event(name: str, data: str, mark: str = "") -> bytes:
+    """One message of the stream; a message without a name brings parts."""
+    head = (f"event: {name}\n" if name else "") + (f"id: {mark}\n" if mark else "")
+    return (head + "".join(f"data: {line}\n" for line in data.split("\n")) + "\n").encode()
+
+
+class Allowance:
+    """So many bytes a minute, a minute's worth at once: a part that does not fit waits, and the first one goes first."""
+
+    def __init__(self, now: float, a_minute: int = BYTES_A_MINUTE) -> None:
+        self._full, self._left, self._at = a_minute / 2, a_minute / 2, now
+        self._a_second = a_minute / 120
+
+    def spend(self, size: int, now: float, *, urgent: bool) -> bool:
+        """Whether it may go now. What is not urgent leaves a part of it for what is; what is larger than all waits until
+        nothing else was sent for a while."""
+        self._left = min(self._full, self._left + (now - self._at) * self._a_second)
+        self._at = now
+        if self._left < min(size + (0.0 if urgent else KEPT_FOR_URGENT * self._full), self._full):
+            return False
+        self._left -= size
+        return True
+
+
+def changed(
+    shown: Mapping[str, str], have: Mapping[str, str], allowance: Allowance, now: float
+) -> tuple[str, dict[str, str]]:
+    """The parts to send, and what the reader has then; a part of theirs that is not shown any more is emptied."""
+    has, bodies = dict(have), []
+    new = marks(shown)
+    for name in [*shown, *(gone for gone in have if gone not in shown)]:
+        if new.get(name) == have.get(name):
+            continue
+        body = f'<hx-partial hx-target="#part-{name}" hx-swap="innerMorph">{shown.get(name, "")}</hx-partial>'
+        if not allowance.spend(len(body.encode()), now, urgent=name in URGENT):
+            break  # what comes after it is smaller news: it takes nothing from what waits
+        bodies.append(body)
+        if name in new:
+            has[name] = new[name]
+        else:
+            del has[name]
+    return "\n".join(bodies), has
+
+
+class LiveStream:
+    """The handler of /live/{id}/stream, marked and routed by the pages."""
+
+    def __init__(self, platform: Platform, snapshots: Snapshots) -> None:
+        self._platform = platform
+        self._snapshots = snapshots
+        self._open: dict[str, int] = {}
+        self.over = asyncio.Event()
+
+    def stop(self) -> None:
+        """Ends all that are open."""
+        self.over.set()
+
+    async def serve(self, request: web.Request, who: Who) -> web.StreamResponse:
+        """TooMany where so many are open; what goes wrong later ends the stream, and its reader comes back."""
+        mine = self._open.get(who.actor, 0)
+        if sum(self._open.values()) >= MOST or mine >= MOST_EACH:
+            raise TooMany(
+                f"{MOST_EACH} live pages of yours or {MOST} in all are open: close one, or read it by loading it again",
+                retry_after=60,
+            )
+        response = web.StreamResponse(
+            headers={
+                "Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no",
+                "X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'",
+            }
+        )  # fmt: skip
+        self._open[who.actor] = mine + 1
+        try:
+            await response.prepare(request)
+            await self._run(request, response)
+        except (ConnectionError, asyncio.CancelledError):  # the reader went away
+            return response
+        finally:
+            self._open[who.actor] -= 1
+            if not self._open[who.actor]:
+                del self._open[who.actor]
+        return response
+
+    async def _run(self, request: web.Request, response: web.StreamResponse) -> None:
+        have = read_have(request.headers.get("Last-Event-ID", "") or request.query.get("have", ""))
+        loop, spoken = asyncio.get_running_loop(), ""
+        allowance = Allowance(loop.time(), BYTES_A_MINUTE)
+        while not self.over.is_set():
+            try:
+                values = await self._look(request)
+            except Fault:  # signed out, or may not any more
+                await response.write(event("ended", "{}"))
+                return
+            except (sa.exc.SQLAlchemyError, TimeoutError) as trouble:
+                if not may_be_tried_again(trouble):
+                    raise
+                return  # the page says that its figures stopped
+            body, have = changed(parts(values), have, allowance, loop.time())
+            if body:
+                await response.write(event("", body, said_have(have)))
+            said = sentence(values)
+            beat: dict[str, object] = {
+                "at": local_time(wall(), self._platform.settings.offset_at),
+                "title": values["headline"],
+            }
+            beat |= ({"say": said} if said != spoken else {}) | ({} if values["running"] else {"over": True})
+            spoken = said
+            await response.write(event("beat", json.dumps(beat, ensure_ascii=False)))
+            if not values["running"]:
+                return
+            await self._wait()
+
+    async def _wait(self) -> None:
+        try:
+            await asyncio.wait_for(self.over.wait(), LOOK_S)
+        except TimeoutError:
+            return
+
+    async def _look(self, request: web.Request) -> Values:
+        """Asks anew who calls and whether they may; a Fault where not."""
+        warning_id = request.match_info["warning_id"]
+        who = await known_caller(request)
+        async with self._platform.database.read() as db:
+            must(who, Power.WATCH, await warning_thing(db, who, warning_id))
+            return await self._snapshots.of(db, warning_id, who)

@@ -1,0 +1,151 @@
+"""The live page follows its stream: what is focused stays so, a stream that stops is said, and a sign-in that ends ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+import pytest_asyncio
+import sqlalchemy as sa
+from playwright.async_api import Browser, Page, expect
+
+from services.router.report import stream
+from services.shared.ledger.tables import delivery
+from tests.e2e.web.test_accessible import LOOK
+from tests.kit import alerts
+from tests.kit.town import Town
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+PEOPLE = 40
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def warned(tocsin: Town) -> str:
+    return await tocsin.warn(alerts.flood("STREAM-1"))
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def scripted(browser: Browser, tocsin: Town, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Page]:
+    """The duty officer's browser, with scripts, in front of streams that look often."""
+    monkeypatch.setattr(stream, "LOOK_S", 0.2)
+    context = await browser.new_context(java_script_enabled=True, viewport={"width": 390, "height": 844})
+    page = await context.new_page()
+    await context.request.post(f"{tocsin.url}/console/sign-in", form={"key": tocsin.key})
+    yield page
+    await context.close()
+
+
+async def writes_help(tocsin: Town, warning_id: str, n: int) -> None:
+    mine = sa.select(delivery.c.delivery_id).where(
+        delivery.c.warning_id == warning_id, delivery.c.channel == "sms", delivery.c.covers == 1, delivery.c.answer == "",
+        delivery.c.addressee_kind == "person", delivery.c.attempts > 0,
+    )  # fmt: skip
+    found = await tocsin.rows(mine.order_by(delivery.c.delivery_id))
+    await tocsin.phone_of(found[0].delivery_id).writes("help please", f"SMstream{n}")
+    await tocsin.settle()
+
+
+async def test_focus_and_place_stay_over_three_renewals(scripted: Page, tocsin: Town, warned: str) -> None:
+    await scripted.goto(f"{tocsin.url}/live/{warned}")
+    link = scripted.locator("#part-acts a", has_text="Lists of doors")
+    await link.focus()
+    await scripted.evaluate("scrollTo(0, 500)")
+    for n in range(3):
+        before = await scripted.inner_html("#part-help")
+        await writes_help(tocsin, warned, n)
+        await scripted.wait_for_function(
+            "before => document.querySelector('#part-help').innerHTML !== before", arg=before
+        )
+        await expect(link).to_be_focused()
+        assert 500 == await scripted.evaluate("scrollY")
+    assert "3 calls for help are open" in await scripted.inner_text("#part-help")
+    assert [] == await scripted.evaluate(LOOK)
+
+
+async def test_a_stream_that_stops_is_said_and_comes_back(scripted: Page, tocsin: Town, warned: str) -> None:
+    await scripted.goto(f"{tocsin.url}/live/{warned}")
+    await expect(scripted.locator("#spoken")).to_contain_text("people open", timeout=15_000)
+    await scripted.route("**/stream*", lambda route: route.abort())
+    live = tocsin.node.router.pages.live_stream
+    live.stop()
+    await expect(scripted.locator("#stopped")).to_contain_text("Figures stopped at")
+    await expect(scripted.locator("#stopped")).to_be_visible()
+    live.over = asyncio.Event()
+    await scripted.unroute("**/stream*")
+    await expect(scripted.locator("#stopped")).to_be_hidden(timeout=15_000)
+
+
+async def test_signing_out_ends_it(scripted: Page, tocsin: Town, warned: str) -> None:
+    await scripted.goto(f"{tocsin.url}/live/{warned}")
+    await expect(scripted.locator("#spoken")).to_contain_text("people open", timeout=15_000)
+    await scripted.context.request.post(f"{tocsin.url}/console/sign-out")
+    await expect(scripted.locator("#stopped")).to_contain_text("You are signed out here")
+
+
+async def test_without_a_script_it_renews_itself(desk: Page, tocsin: Town, warned: str) -> None:
+    await desk.goto(f"{tocsin.url}/live/{warned}")
+    assert (
+        1
+        == await desk.locator("noscript meta[http-equiv=refresh]").count()
+        + await desk.locator("head > meta[http-equiv=refresh]").count()
+    )
+    await desk.goto(f"{tocsin.url}/live/{warned}?still=1")
+    assert 0 == await desk.locator("meta[http-equiv=refresh]").count()
+    assert "What waits for a person now" not in await desk.inner_text("main")  # held still it asks for nothing
+
+
+async def _read(response: aiohttp.ClientResponse, until: bytes) -> bytes:
+    found = b""
+    while until not in found:
+        part = await asyncio.wait_for(response.content.readany(), 5)
+        if not part:
+            break
+        found += part
+    return found
+
+
+async def test_who_has_everything_is_sent_nothing_and_resumes(
+    client: aiohttp.ClientSession, tocsin: Town, warned: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The whole comes once; its id brings what changed since alone; shutting down ends it at once."""
+    monkeypatch.setattr(stream, "LOOK_S", 0.2)
+    monkeypatch.setattr(stream, "BYTES_A_MINUTE", 10_000_000)
+    headers = {"Authorization": f"Bearer {tocsin.key}", "Accept": "text/event-stream"}
+    address = f"{tocsin.url}/live/{warned}/stream"
+    async with client.get(address, headers=headers) as response:
+        assert (200, "text/event-stream", "no", "no-store") == (
+            response.status, response.headers["Content-Type"], response.headers["X-Accel-Buffering"],
+            response.headers["Cache-Control"],
+        )  # fmt: skip
+        whole = await _read(response, b"event: beat")
+    for part in ("top", "now", "missing", "zones"):
+        assert f'hx-target="#part-{part}"'.encode() in whole
+    mark = next(line for line in whole.decode().split("\n") if line.startswith("id: ")).removeprefix("id: ")
+    async with client.get(address, headers={**headers, "Last-Event-ID": mark}) as response:
+        assert b"hx-partial" not in await _read(response, b"event: beat")
+        live = tocsin.node.router.pages.live_stream
+        began = time.monotonic()
+        live.stop()
+        await asyncio.wait_for(response.content.read(), 2)
+        assert time.monotonic() - began < 0.5
+        live.over = asyncio.Event()
+
+
+async def test_so_many_and_no_more(
+    client: aiohttp.ClientSession, tocsin: Town, warned: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "MOST_EACH", 0)
+    headers = {"Authorization": f"Bearer {tocsin.key}", "Accept": "text/event-stream"}
+    async with client.get(f"{tocsin.url}/live/{warned}/stream", headers=headers) as response:
+        assert 429 == response.status
+
+
+async def test_another_authority_is_told_nothing(client: aiohttp.ClientSession, tocsin: Town, warned: str) -> None:
+    key = await tocsin.new_key(name="Beitan Village", label="beitan")
+    headers = {"Authorization": f"Bearer {key}", "Accept": "text/event-stream"}
+    async with client.get(f"{tocsin.url}/live/{warned}/stream", headers=headers) as response:
+        assert response.status in (403, 404)
+        assert b"hx-partial" not in await response.read()

@@ -1,0 +1,111 @@
+"""What the live page counts and what its stream sends, without a database."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from services.router.report.board import Called, OneCall, in_order, one_called, tallied
+from services.router.report.shift import as_csv
+from services.router.report.snapshot import marks
+from services.router.report.stream import Allowance, changed, event, read_have, said_have
+from services.router.report.zones import ZoneCount, by_village, drawn
+from services.router.store.tables import DELIVERED, REACHED
+from services.shared.messages import Profile
+
+DEAF = Profile("d", "resident", ("deaf_text",), (), "en", ("sms",))
+
+
+def call(**values: object) -> OneCall:
+    usual = {
+        "person_id": "p", "about_id": "", "kind": "warning", "channel": "sms", "attempts": 1, "due_at": 10.0,
+        "evidence": 0, "evidence_at": None, "answer": "", "answer_at": None, "answer_by": "",
+    }  # fmt: skip
+    return OneCall(**{**usual, **values})  # type: ignore[arg-type]
+
+
+def test_villages_with_nobody_warned_come_first() -> None:
+    """Nobody registered, then no phone answers, then the most open; a delivery is no reach."""
+    rows = [
+        ZoneCount("a", "d", "open", DELIVERED, 5), ZoneCount("a", "g", "ended", DELIVERED | REACHED, 2),
+        ZoneCount("b", "g", "open", 0, 9), ZoneCount("c", "g", "ended", DELIVERED | REACHED, 3),
+    ]  # fmt: skip
+    found = by_village(rows, {"d": DEAF}, ["c"], {"n": "Nanling", "a": "Aling"})
+    assert ["c", "n", "b", "a"] == [z.zone_id for z in found]
+    a = found[3]
+    assert ("Aling", 7, 7, 2, 5) == (a.name, a.targeted, a.delivered, a.reached, a.open)
+    assert {"deaf_text": (5, 5), "general": (0, 2)} == a.groups
+    assert ["none", "nobody", "most", "most"] == [z.pattern for z in found]
+
+
+def test_the_map_numbers_the_table_and_north_is_up() -> None:
+    def square(lon: float, lat: float) -> str:
+        corners = [(lon, lat), (lon + 1, lat), (lon + 1, lat + 1), (lon, lat + 1), (lon, lat)]
+        return json.dumps({"type": "Polygon", "coordinates": [corners]})
+
+    zones = by_village(
+        [ZoneCount("south", "g", "open", 0, 2), ZoneCount("far", "g", "open", 0, 1)], {}, [], {"north": "N"}
+    )
+    outlines, height = drawn(zones, {"north": square(10, 51), "south": square(10, 50)})
+    assert [(1, "north"), (2, "south")] == [(o.n, o.zone.zone_id) for o in outlines]
+    assert outlines[0].y < outlines[1].y < height
+    assert ([], 0.0) == drawn(zones, {})
+
+
+def test_a_house_told_is_not_spoken_with() -> None:
+    told = one_called("h", "house", ["z"], [call(evidence=3, evidence_at=20.0)])
+    assert (1, 10.0, None, False) == (told.tries, told.called_at, told.spoken_at, told.moved)
+    said = one_called("h", "house", ["z"], [call(answer="leaving", answer_at=30.0, answer_by="person")])
+    assert (30.0, "person", True) == (said.spoken_at, said.by, said.moved)
+    assert (0, None) == one_called("h", "house", ["z"], [call(attempts=0)])[3:5]
+
+
+def test_not_spoken_with_comes_first() -> None:
+    def house(who: str, spoken: float | None, answer: str) -> Called:
+        return Called(who, "house", (), 1, 1.0, spoken, "", answer)
+
+    called = [house("gone", 5.0, "leaving"), house("in", 5.0, "needs"), house("silent", None, "")]
+    assert ["silent", "in", "gone"] == [c.who for c in in_order(called)]
+    assert (3, 2, 1) == tallied(called)
+
+
+def test_only_what_changed_is_sent_and_the_first_part_first() -> None:
+    shown = {"top": "<p>1</p>", "help": "<p>2</p>", "missing": "x" * 900}
+    allowance = Allowance(0.0, a_minute=1000)
+    body, has = changed(shown, {}, allowance, 0.0)
+    assert "#part-top" in body
+    assert "missing" not in has
+    assert marks(shown)["top"] == has["top"]
+    assert ("", has) == changed(shown, has, allowance, 0.1)
+    body, has = changed(shown, has, allowance, 120.0)
+    assert ("missing" in has, body.count("hx-partial hx-target")) == (True, 1)
+    assert ("", marks(shown)) == changed(shown, marks(shown), allowance, 121.0)
+
+
+@pytest.mark.parametrize("minutes", [1, 5])
+def test_a_page_costs_at_most_fifty_kilobytes_a_minute(minutes: int) -> None:
+    """Everything changes at each look."""
+    allowance, sent = Allowance(0.0), 0
+    have: dict[str, str] = {}
+    for look in range(minutes * 15):
+        shown = {name: f"{look}" + "y" * size for name, size in (("top", 900), ("help", 6000), ("missing", 24_000))}
+        body, have = changed(shown, have, allowance, look * 4.0)
+        sent += len(body)
+    assert 10_000 * minutes < sent <= 50_000 * minutes
+
+
+def test_what_a_reader_says_they_have_is_read_or_nothing() -> None:
+    have = {"top": "0123abcd", "help": "ffffffff"}
+    assert have == read_have(said_have(have))
+    for wrong in ("", "top", "top:1", "top:0123abcd\nx", "TOP:0123abcd", "top:0123abcd," * 40):
+        assert {} == read_have(wrong)
+
+
+def test_a_message_with_several_lines_stays_one() -> None:
+    assert b"event: beat\nid: a\ndata: x\ndata: y\n\n" == event("beat", "x\ny", "a")
+
+
+def test_no_cell_is_a_formula() -> None:
+    rows = [["=1+1", "+41", "-x", "@a", "\t=1", "plain", -3]]
+    assert "\ufeff'=1+1,'+41,'-x,'@a,'\t=1,plain,-3\r\n" == as_csv(rows)
