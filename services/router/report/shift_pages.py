@@ -71,7 +71,7 @@ class ShiftPages:
         """One page that prints whole; people by id, and only for who may see them."""
         warning_id = request.match_info["warning_id"]
         async with self._platform.database.read() as db:
-            values = await self._snapshots.of(db, warning_id, who, still=True)
+            values = await self._snapshots.of(db, warning_id, who, still=True) | {"printed": True}
             chain_id, chain = await shift.chain_of(db, warning_id)
             notes, acts = await shift.notes(db, chain_id), await shift.acts(db, chain)
         if values["may"]["SEE_PEOPLE"] and values["missing"]:

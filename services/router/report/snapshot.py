@@ -45,6 +45,7 @@ OFFERED = (
 PARTS = ("top", "now", "help", "warnings", "reached", "acts", "board", "tables", "zones", "missing")  # in their order
 NOT_SENT = ("top",)  # what a warning has that has told nobody
 Values = dict[str, Any]  # what the templates of the parts are given
+LISTED = 30  # of the missing on the page: a longer list would cost its stream a minute's worth each time one answers
 KEPT_S = 20.0  # wall; villages and board are dear to count, and are not counted for every look
 
 
@@ -106,6 +107,7 @@ class Snapshots:
             "may": {power.name: may(shown, power, thing) is None for power in OFFERED}, "rescue": FIRE_SERVICE,
             "ending": state.kind == "ending", "running": active and not still,
             "impact": ctx.issued.impact if ctx is not None else None, "room": await _room(db, ctx, now),
+            "listed_most": LISTED, "most_missing": report.MISSING_SHOWN,
             "villages": counted.zones, "board": counted.board, "headline": _headline(state, figures),
         }  # fmt: skip
 

@@ -29,9 +29,9 @@ from services.shared.web.html import local_time
 MOST = 60  # open at once in a process
 MOST_EACH = 8  # of one caller: forgotten tabs keep nobody else out
 LOOK_S = 4.0  # wall
-BYTES_A_MINUTE = 50_000
+BYTES_A_MINUTE = 45_000  # a large part is paid for after it went: fifty thousand in any one minute
 URGENT = ("top", "now", "help", "warnings")
-KEPT_FOR_URGENT = 0.4  # of what may go at once
+FOR_URGENT = 0.6  # of the bytes
 _HAVE = re.compile(r"([a-z]{2,12}:[0-9a-f]{8})(,[a-z]{2,12}:[0-9a-f]{8}){0,20}")
 
 
@@ -52,36 +52,58 @@ def event(name: str, data: str, mark: str = "") -> bytes:
 
 
 class Allowance:
-    """So many bytes a minute, a minute's worth at once: a part that does not fit waits, and the first one goes first."""
+    """So many bytes a minute, half of them at once, in two shares: what is urgent and changes at every look leaves the rest
+    its own, so that it comes too."""
 
     def __init__(self, now: float, a_minute: int = BYTES_A_MINUTE) -> None:
+        self._urgent = _Share(now, a_minute * FOR_URGENT)
+        self._rest = _Share(now, a_minute * (1 - FOR_URGENT))
+
+    def spend(self, size: int, now: float, *, urgent: bool) -> bool:
+        """Whether it may go now."""
+        return (self._urgent if urgent else self._rest).spend(size, now)
+
+
+class _Share:
+    """What is larger than all that may go at once waits until nothing was sent for a while, and is paid for after."""
+
+    def __init__(self, now: float, a_minute: float) -> None:
         self._full, self._left, self._at = a_minute / 2, a_minute / 2, now
         self._a_second = a_minute / 120
 
-    def spend(self, size: int, now: float, *, urgent: bool) -> bool:
-        """Whether it may go now. What is not urgent leaves a part of it for what is; what is larger than all waits until
-        nothing else was sent for a while."""
+    def spend(self, size: int, now: float) -> bool:
         self._left = min(self._full, self._left + (now - self._at) * self._a_second)
         self._at = now
-        if self._left < min(size + (0.0 if urgent else KEPT_FOR_URGENT * self._full), self._full):
+        if self._left < min(size, self._full):
             return False
         self._left -= size
         return True
 
 
 def changed(
-    shown: Mapping[str, str], have: Mapping[str, str], allowance: Allowance, now: float
+    shown: Mapping[str, str], have: Mapping[str, str], allowance: Allowance, now: float, waited: list[str]
 ) -> tuple[str, dict[str, str]]:
-    """The parts to send, and what the reader has then; a part of theirs that is not shown any more is emptied."""
-    has, bodies = dict(have), []
+    """The parts to send, and what the reader has then; a part of theirs that is not shown any more is emptied.
+
+    `waited` is the order of what is not urgent, and is brought up to date: what was sent goes to its end, so that a part that
+    changes at every look keeps no other one from going.
+    """
+    has, bodies, full = dict(have), [], {True: False, False: False}
     new = marks(shown)
-    for name in [*shown, *(gone for gone in have if gone not in shown)]:
+    names = [*shown, *(gone for gone in have if gone not in shown)]
+    waited.extend(name for name in names if name not in waited and name not in URGENT)
+    for name in [*(name for name in URGENT if name in names), *(name for name in list(waited) if name in names)]:
         if new.get(name) == have.get(name):
             continue
         body = f'<hx-partial hx-target="#part-{name}" hx-swap="innerMorph">{shown.get(name, "")}</hx-partial>'
-        if not allowance.spend(len(body.encode()), now, urgent=name in URGENT):
-            break  # what comes after it is smaller news: it takes nothing from what waits
+        urgent = name in URGENT
+        if full[urgent] or not allowance.spend(len(body.encode()), now, urgent=urgent):
+            full[urgent] = True  # what comes after it is smaller news: it takes nothing from what waits
+            continue
         bodies.append(body)
+        if name in waited:
+            waited.remove(name)
+            waited.append(name)
         if name in new:
             has[name] = new[name]
         else:
@@ -131,7 +153,7 @@ class LiveStream:
     async def _run(self, request: web.Request, response: web.StreamResponse) -> None:
         have = read_have(request.headers.get("Last-Event-ID", "") or request.query.get("have", ""))
         loop, spoken = asyncio.get_running_loop(), ""
-        allowance = Allowance(loop.time(), BYTES_A_MINUTE)
+        allowance, waited = Allowance(loop.time(), BYTES_A_MINUTE), list[str]()
         while not self.over.is_set():
             try:
                 values = await self._look(request)
@@ -142,7 +164,7 @@ class LiveStream:
                 if not may_be_tried_again(trouble):
                     raise
                 return  # the page says that its figures stopped
-            body, have = changed(parts(values), have, allowance, loop.time())
+            body, have = changed(parts(values), have, allowance, loop.time(), waited)
             if body:
                 await response.write(event("", body, said_have(have)))
             said = sentence(values)
