@@ -21,6 +21,7 @@ from services.gateway.web.feed import CapFeed
 from services.gateway.web.join import JoinPages
 from services.gateway.web.log_pages import LogPages
 from services.gateway.web.pages import ConsolePages
+from services.gateway.web.public_pages import PublicPages
 from services.gateway.web.sign_in import SignInPages
 from services.gateway.web.staff import StaffPages
 from services.shared.audit.audit_head import HeadFile, Keeper
@@ -55,6 +56,7 @@ class GatewayService:
         office = OpenId(platform.settings.part(OpenIdSettings), f"{proofs.passkeys.origin}/console/sign-in/office/back")
         sign_in = SignInPages(platform, proofs, office)
         self._pages = ConsolePages(platform, self.admission, self.acts, self.kept, sign_in)
+        self._public = PublicPages(platform, self.kept)
         self._people = (
             sign_in, JoinPages(platform, proofs, office, sign_in), AccountPages(platform, proofs, sign_in),
             StaffPages(platform, proofs.passkeys.origin),
@@ -70,6 +72,7 @@ class GatewayService:
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         yield from self._api.routes()
+        yield from self._public.routes()
         yield from self._pages.routes()
         for pages in self._people:
             yield from pages.routes()

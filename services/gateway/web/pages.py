@@ -33,7 +33,6 @@ from services.shared.powers.who import Who
 from services.shared.service import Platform
 from services.shared.tiers import TIER_WORDS, Tier
 from services.shared.web.asking import asks, the_draft, the_warning, what_is_found, what_is_sent
-from services.shared.web.cookies import COOKIE, cookie_of
 from services.shared.web.html import Written, link_by, page, rendered
 
 _FILLED_IN = "\ue000number\ue000"  # signs nobody types, where a page that was made before gets the number asked for
@@ -74,7 +73,6 @@ class ConsolePages:
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         """The addresses a browser opens."""
         return (
-            web.get("/", self.home),
             web.get("/console", self.console),
             web.post("/console/sign-in", self.signed_in),
             web.post("/console/warnings", self.draft),
@@ -87,9 +85,6 @@ class ConsolePages:
     @property
     def _plane(self) -> str:
         return self._platform.settings.plane
-
-    async def home(self, request: web.Request) -> web.Response:
-        raise web.HTTPSeeOther("/console" if cookie_of(request, COOKIE) else "/public/check")
 
     async def signed_in(self, request: web.Request) -> web.StreamResponse:
         """Goes on where they were going, or shows the console with the alert they had pasted before."""

@@ -114,7 +114,12 @@ def _tc(context: str, message: str, /, **values: object) -> Markup:
 
 def for_reader(texts: Mapping[str, T]) -> T:
     """Of what is there by language, that of the page's language, else the first."""
-    return texts[choose(i18n.language(), list(texts)) or next(iter(texts))]
+    return texts[language_read(texts)]
+
+
+def language_read(texts: Mapping[str, T]) -> str:
+    """The language that `for_reader` takes."""
+    return choose(i18n.language(), list(texts)) or next(iter(texts))
 
 
 def _label(table: str, key: str) -> str:
@@ -130,6 +135,7 @@ _templates.filters["local_time"] = local_time
 _templates.filters["listed"] = i18n.listed
 _templates.filters["told"] = i18n.told
 _templates.filters["for_reader"] = for_reader
+_templates.filters["language_read"] = language_read
 _templates.globals |= {
     "Tier": Tier, "tier_names": NAMES, "title": title, "t": _t, "tn": _tn, "tc": _tc, "label": _label,
     "labels_of": _labels_of, "team": labels.team, "hazard_name": labels.hazard,

@@ -27,7 +27,6 @@ OPEN_ROUTES: dict[str, OpenTo] = {
     "/": EVERYBODY,
     "/static/{name}": EVERYBODY,
     "/vendor/{address}/{name}": EVERYBODY,
-    "/public/check": EVERYBODY,
     "/cap/atom.xml": EVERYBODY,
     "/console/sign-in": OpenTo("a passkey, or a password and a code; a key while nobody has an account", "none"),
     "/console/sign-in/office": OpenTo("nothing: it leads to the office's own sign-in", "none"),
@@ -48,6 +47,7 @@ OPEN_ROUTES: dict[str, OpenTo] = {
 }
 OPEN_UNDER: dict[str, OpenTo] = {
     "/cap/": EVERYBODY,
+    "/public/": EVERYBODY,
     "/me": RESIDENT,
     "/callbacks/": OpenTo("a MAC in the address and the provider's signature", "one delivery"),
 }

@@ -78,7 +78,8 @@ async def _urls(tocsin: Town) -> list[str]:
         f"/live/{flood}/doors", f"/live/{flood}/cases", f"/live/{flood}/preview", f"/console/warnings/{flood}/end",
         f"{uncounted}?waited=99",
         f"/console/warnings/{over}/end", "/public/check", "/open/devices", "/channels", "/public/check?number=0001",
-        f"/channels/stations/{over}", f"/channels/lists/{heat}",
+        f"/channels/stations/{over}", f"/channels/lists/{heat}", "/", "/public/warnings", "/public/warnings?page=9",
+        *(f"/public/warnings/{warning_id}" for warning_id in (flood, over, ending)),
         *(f"/public/check?number={number}" for number in numbers),
     ]  # fmt: skip
     _, made = await tocsin.call(
