@@ -15,14 +15,15 @@ from pathlib import Path
 
 _SCRIPT = "text/javascript"
 FILES = {  # in a package > its type
-    "htmx.org/dist/htmx.min.js": _SCRIPT,
-    "htmx.org/dist/ext/hx-sse.min.js": _SCRIPT,
+    "htmx.org/dist/htmx.min.js": _SCRIPT,  # with what is joined to it
     "maplibre-gl/dist/maplibre-gl.mjs": _SCRIPT,
     "maplibre-gl/dist/maplibre-gl-worker.mjs": _SCRIPT,
     "maplibre-gl/dist/maplibre-gl.css": "text/css",
     "terra-draw/dist/terra-draw.module.js": _SCRIPT,
     "terra-draw-maplibre-gl-adapter/dist/terra-draw-maplibre-gl-adapter.module.js": _SCRIPT,
 }
+# htmx begins a moment after it was run: an extension in a file of its own comes too late now and then, and nothing moves.
+_JOINED = {"htmx.min.js": ("htmx.org/dist/ext/hx-sse.min.js",)}
 # The adapter names its neighbour as a package: a browser finds a file, without an import map inside the page.
 _IMPORTS = {"terra-draw-maplibre-gl-adapter.module.js": (b'from"terra-draw"', b'from"./terra-draw.module.js"')}
 VENDOR = Path(__file__).resolve().parents[2] / "services" / "shared" / "web" / "vendor"
@@ -36,8 +37,7 @@ def lay_out(packages: Path, target: Path) -> None:
     digest, files = hashlib.sha256(), {}
     for path, kind in FILES.items():
         source = packages / path
-        if not source.is_file() or not (body := source.read_bytes()):
-            raise SystemExit(f"vendor: {path} is not in its package: look which file took its place")
+        body = b"\n;".join(_read(packages, one) for one in (path, *_JOINED.get(source.name, ())))
         if source.name in _IMPORTS:
             before, after = _IMPORTS[source.name]
             if before not in body:
@@ -52,6 +52,13 @@ def lay_out(packages: Path, target: Path) -> None:
     (made / "manifest.json").write_text(json.dumps({"address": digest.hexdigest()[:16], "files": files}, indent=1))
     shutil.rmtree(target, ignore_errors=True)
     made.rename(target)
+
+
+def _read(packages: Path, path: str) -> bytes:
+    source = packages / path
+    if not source.is_file() or not (body := source.read_bytes()):
+        raise SystemExit(f"vendor: {path} is not in its package: look which file took its place")
+    return body
 
 
 def _licence(package: Path) -> str:

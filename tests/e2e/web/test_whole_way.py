@@ -69,7 +69,8 @@ async def test_from_sign_in_to_the_ending(page: Page, tocsin: Town) -> None:
     shown = await read(desk, f"{tocsin.url}/live/{warning_id}")
     assert re.search(r"\d+ people open", shown)
     assert "Doors wait for the commander's word" in shown
-    assert 100 < await desk.locator("section[aria-labelledby=missing] tbody tr").count()
+    assert 30 == await desk.locator("section[aria-labelledby=missing] tbody tr").count()
+    assert 1 == await desk.get_by_role("link", name="All of them, as a file or to print").count()
     path = desk.locator("section[aria-labelledby=missing] a").first
     await path.click()
     assert "Path of person" in await desk.inner_text("h1")

@@ -28,6 +28,14 @@ def test_every_file_that_is_named_is_laid_out_with_its_licence() -> None:
         assert any(word in licence for word in ("BSD", "MIT", "Redistribution and use")), package
 
 
+def test_the_stream_is_there_before_htmx_begins() -> None:
+    """One file: what registers with it later is not heard."""
+    text = (FOLDER / "htmx.min.js").read_text()
+    assert "var htmx=" in text[:100]
+    assert 'registerExtension("sse"' in text
+    assert not SCRIPTS.address("hx-sse.min.js")
+
+
 def test_a_script_finds_its_neighbours_as_files() -> None:
     """No bare name of a package: a browser cannot find that without an import map."""
     for path in FILES:
@@ -39,7 +47,7 @@ def test_a_script_finds_its_neighbours_as_files() -> None:
 
 
 def test_what_a_package_holds_no_more_ends_the_set_up_by_name(tmp_path: Path) -> None:
-    for path in FILES:
+    for path in (*FILES, "htmx.org/dist/ext/hx-sse.min.js"):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text('import{A}from"terra-draw";')
         (tmp_path / path.split("/", maxsplit=1)[0] / "package.json").write_text('{"license": "MIT"}')
