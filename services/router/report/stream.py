@@ -85,25 +85,24 @@ def changed(
 ) -> tuple[str, dict[str, str]]:
     """The parts to send, and what the reader has then; a part of theirs that is not shown any more is emptied.
 
-    `waited` is the order of what is not urgent, and is brought up to date: what was sent goes to its end, so that a part that
-    changes at every look keeps no other one from going.
+    `waited` is their order, and is brought up to date: what was sent goes to its end, so that a part that changes at every look
+    keeps no other one from going.
     """
     has, bodies, full = dict(have), [], {True: False, False: False}
     new = marks(shown)
     names = [*shown, *(gone for gone in have if gone not in shown)]
-    waited.extend(name for name in names if name not in waited and name not in URGENT)
-    for name in [*(name for name in URGENT if name in names), *(name for name in list(waited) if name in names)]:
+    waited.extend(name for name in names if name not in waited)
+    for name in [name for name in waited if name in names]:
         if new.get(name) == have.get(name):
             continue
         body = f'<hx-partial hx-target="#part-{name}" hx-swap="innerMorph">{shown.get(name, "")}</hx-partial>'
         urgent = name in URGENT
         if full[urgent] or not allowance.spend(len(body.encode()), now, urgent=urgent):
-            full[urgent] = True  # what comes after it is smaller news: it takes nothing from what waits
+            full[urgent] = True  # it has waited longest: what comes after takes nothing from it
             continue
         bodies.append(body)
-        if name in waited:
-            waited.remove(name)
-            waited.append(name)
+        waited.remove(name)
+        waited.append(name)
         if name in new:
             has[name] = new[name]
         else:
