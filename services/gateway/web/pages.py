@@ -1,4 +1,4 @@
-"""Serves the console (paste, look, decide, send, end) and the public check page: plain forms, no script."""
+"""Serves the console (paste, look, decide, send, end) and the public check page: forms that work without a script."""
 
 from __future__ import annotations
 

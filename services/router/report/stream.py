@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Mapping
+import zlib
+from collections.abc import Callable, Mapping
 
 import sqlalchemy as sa
 from aiohttp import web
 
 from services.router.report.snapshot import Snapshots, Values, marks, parts, sentence
-from services.shared.clock import wall
 from services.shared.database.engine import may_be_tried_again
 from services.shared.errors import Fault, TooMany
 from services.shared.powers.may import must
@@ -31,6 +31,7 @@ MOST_EACH = 8  # of one caller: forgotten tabs keep nobody else out
 LOOK_S = 4.0  # wall
 BYTES_A_MINUTE = 45_000  # a large part is paid for after it went: fifty thousand in any one minute
 URGENT = ("top", "now", "help", "warnings")
+LEVEL, FLUSH = 6, 16  # of packing; bytes that end a message
 FOR_URGENT = 0.6  # of the bytes
 _HAVE = re.compile(r"([a-z]{2,12}:[0-9a-f]{8})(,[a-z]{2,12}:[0-9a-f]{8}){0,20}")
 
@@ -80,13 +81,37 @@ class _Share:
         return True
 
 
+def packed_size(body: bytes) -> int:
+    """What a part costs in a packed stream at most, in bytes: alone, without what the stream has shown before."""
+    return len(zlib.compress(body, LEVEL)) + FLUSH
+
+
+class _Wire:
+    """Writes messages, packed where the reader takes that; each goes at once."""
+
+    def __init__(self, response: web.StreamResponse, packed: bool) -> None:
+        self._response = response
+        self._pack = zlib.compressobj(LEVEL, wbits=31) if packed else None
+        self.size: Callable[[bytes], int] = packed_size if packed else len
+
+    async def write(self, message: bytes) -> None:
+        if self._pack is not None:
+            message = self._pack.compress(message) + self._pack.flush(zlib.Z_SYNC_FLUSH)
+        await self._response.write(message)
+
+
 def changed(
-    shown: Mapping[str, str], have: Mapping[str, str], allowance: Allowance, now: float, waited: list[str]
+    shown: Mapping[str, str],
+    have: Mapping[str, str],
+    allowance: Allowance,
+    now: float,
+    waited: list[str],
+    size: Callable[[bytes], int] = len,
 ) -> tuple[str, dict[str, str]]:
     """The parts to send, and what the reader has then; a part of theirs that is not shown any more is emptied.
 
     `waited` is their order, and is brought up to date: what was sent goes to its end, so that a part that changes at every look
-    keeps no other one from going.
+    keeps no other one from going. `size` is what a part costs on its way, in bytes.
     """
     has, bodies, full = dict(have), [], {True: False, False: False}
     new = marks(shown)
@@ -97,7 +122,7 @@ def changed(
             continue
         body = f'<hx-partial hx-target="#part-{name}" hx-swap="innerMorph">{shown.get(name, "")}</hx-partial>'
         urgent = name in URGENT
-        if full[urgent] or not allowance.spend(len(body.encode()), now, urgent=urgent):
+        if full[urgent] or not allowance.spend(size(body.encode()), now, urgent=urgent):
             full[urgent] = True  # it has waited longest: what comes after takes nothing from it
             continue
         bodies.append(body)
@@ -137,10 +162,13 @@ class LiveStream:
                 "X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'",
             }
         )  # fmt: skip
+        packed = "gzip" in request.headers.get("Accept-Encoding", "")
+        if packed:
+            response.headers["Content-Encoding"] = "gzip"
         self._open[who.actor] = mine + 1
         try:
             await response.prepare(request)
-            await self._run(request, response)
+            await self._run(request, _Wire(response, packed))
         except (ConnectionError, asyncio.CancelledError):  # the reader went away
             return response
         finally:
@@ -149,7 +177,7 @@ class LiveStream:
                 del self._open[who.actor]
         return response
 
-    async def _run(self, request: web.Request, response: web.StreamResponse) -> None:
+    async def _run(self, request: web.Request, wire: _Wire) -> None:
         have = read_have(request.headers.get("Last-Event-ID", "") or request.query.get("have", ""))
         loop, spoken = asyncio.get_running_loop(), ""
         allowance, waited = Allowance(loop.time(), BYTES_A_MINUTE), list[str]()
@@ -157,23 +185,23 @@ class LiveStream:
             try:
                 values = await self._look(request)
             except Fault:  # signed out, or may not any more
-                await response.write(event("ended", "{}"))
+                await wire.write(event("ended", "{}"))
                 return
             except (sa.exc.SQLAlchemyError, TimeoutError) as trouble:
                 if not may_be_tried_again(trouble):
                     raise
                 return  # the page says that its figures stopped
-            body, have = changed(parts(values), have, allowance, loop.time(), waited)
+            body, have = changed(parts(values), have, allowance, loop.time(), waited, wire.size)
             if body:
-                await response.write(event("", body, said_have(have)))
+                await wire.write(event("", body, said_have(have)))
             said = sentence(values)
             beat: dict[str, object] = {
-                "at": local_time(wall(), self._platform.settings.offset_at),
+                "at": local_time(values["now"], self._platform.settings.offset_at),
                 "title": values["headline"],
             }
             beat |= ({"say": said} if said != spoken else {}) | ({} if values["running"] else {"over": True})
             spoken = said
-            await response.write(event("beat", json.dumps(beat, ensure_ascii=False)))
+            await wire.write(event("beat", json.dumps(beat, ensure_ascii=False)))
             if not values["running"]:
                 return
             await self._wait()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator
 
@@ -13,6 +14,7 @@ import sqlalchemy as sa
 from playwright.async_api import Browser, Page, expect
 
 from services.router.report import stream
+from services.router.store.cases import case
 from services.shared.ledger.tables import delivery
 from tests.e2e.web.test_accessible import LOOK
 from tests.kit import alerts
@@ -39,13 +41,24 @@ async def scripted(browser: Browser, tocsin: Town, monkeypatch: pytest.MonkeyPat
 
 
 async def writes_help(tocsin: Town, warning_id: str, n: int) -> None:
-    mine = sa.select(delivery.c.delivery_id).where(
-        delivery.c.warning_id == warning_id, delivery.c.channel == "sms", delivery.c.covers == 1, delivery.c.answer == "",
-        delivery.c.addressee_kind == "person", delivery.c.attempts > 0,
+    """The n-th call for help (from 0): by somebody who has not called, from a phone that is theirs alone."""
+    mine = delivery.c.warning_id == warning_id
+    alone = (
+        sa.select(delivery.c.address_key)
+        .where(mine)
+        .group_by(delivery.c.address_key)
+        .having(sa.func.count(delivery.c.person_id.distinct()) == 1)
+    )
+    found = await tocsin.rows(
+        sa.select(delivery.c.delivery_id).where(
+            mine, delivery.c.channel == "sms", delivery.c.covers == 1, delivery.c.addressee_kind == "person",
+            delivery.c.attempts > 0, delivery.c.address_key.in_(alone),
+            delivery.c.person_id.not_in(sa.select(case.c.person_id)),
+        ).order_by(delivery.c.delivery_id)
     )  # fmt: skip
-    found = await tocsin.rows(mine.order_by(delivery.c.delivery_id))
     await tocsin.phone_of(found[0].delivery_id).writes("help please", f"SMstream{n}")
     await tocsin.settle()
+    assert n + 1 == len(await tocsin.rows(sa.select(case.c.case_id).where(case.c.warning_id == warning_id)))
 
 
 async def test_focus_and_place_stay_over_three_renewals(scripted: Page, tocsin: Town, warned: str) -> None:
@@ -71,7 +84,7 @@ async def test_a_stream_that_stops_is_said_and_comes_back(scripted: Page, tocsin
     await scripted.route("**/stream*", lambda route: route.abort())
     live = tocsin.node.router.pages.live_stream
     live.stop()
-    await expect(scripted.locator("#stopped")).to_contain_text("Figures stopped at")
+    await expect(scripted.locator("#stopped")).to_contain_text(re.compile(r"Figures stopped at .*\(UTC"))
     await expect(scripted.locator("#stopped")).to_be_visible()
     live.over = asyncio.Event()
     await scripted.unroute("**/stream*")

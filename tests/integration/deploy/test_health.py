@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from services.router.store.cases import case
 from services.router.store.tables import warning
 from services.shared import alarms, telemetry
 from services.shared.bus.outbox import dead_letter, outbox
+from services.shared.clock import wall
 from services.shared.database.instance import instance
 from services.shared.ledger.channels import channel
 from services.shared.ledger.tables import delivery
@@ -130,7 +130,7 @@ async def test_the_figures_tell_what_the_tables_hold(either: Station) -> None:
                 delivery_row("f", 3, "unknown"), delivery_row("g", 4, "pending", driver="door"),
             ],
         )  # fmt: skip
-        said = {"topic": "DeliveryDue", "body": b"", "created_at": time.time() - 90}
+        said = {"topic": "DeliveryDue", "body": b"", "created_at": wall() - 90}
         await tx.execute(sa.insert(outbox), [{"msg_id": "m1", "tier": 4, **said}, {"msg_id": "m2", "tier": 4, **said}])
         aside = {"consumer": "router", "topic": "t", "reason": "r", "sha256": "s", "body": b"", "at": 0.0}
         await tx.execute(sa.insert(dead_letter), [{"msg_id": "m3", "tier": 2, **aside}])

@@ -75,6 +75,7 @@ async def test_we_are_checking_stands_above_what_still_holds(desk: Town) -> None
         main = page[page.index("<main") :]
         assert main.index("WE ARE CHECKING") < main.index("Leave now."), path
     assert 'property="og:title" content="WE ARE CHECKING IT' in await text(desk, f"/public/warnings/{number}")
+    assert "<title>WE ARE CHECKING IT" in await text(desk, f"/public/warnings/{number}")
 
 
 async def test_what_was_replaced_leads_to_the_newer_one_and_is_not_listed(desk: Town) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import zlib
 
 import pytest
 
 from services.router.report.board import Called, OneCall, in_order, one_called, tallied
 from services.router.report.shift import as_csv
 from services.router.report.snapshot import marks
-from services.router.report.stream import Allowance, changed, event, read_have, said_have
+from services.router.report.stream import LEVEL, Allowance, changed, event, packed_size, read_have, said_have
 from services.router.report.zones import ZoneCount, by_village, drawn
 from services.router.store.tables import DELIVERED, REACHED
 from services.shared.messages import Profile
@@ -96,6 +98,16 @@ def test_a_page_costs_at_most_fifty_kilobytes_a_minute(minutes: int) -> None:
     assert 10_000 * minutes < sent <= 50_000 * minutes
 
 
+def test_a_part_costs_no_more_packed_in_the_stream_than_alone() -> None:
+    """What the allowance counts is at least what goes over the wire."""
+    parts = [(f"<tr><td>{n}</td><td>Nanling</td></tr>" * 200).encode() for n in range(20)]
+    parts += [b"", b"x", os.urandom(3000)]
+    pack = zlib.compressobj(LEVEL, wbits=31)
+    sent = [len(pack.compress(part) + pack.flush(zlib.Z_SYNC_FLUSH)) for part in parts]
+    assert sum(sent) <= sum(packed_size(part) for part in parts)
+    assert packed_size(parts[0]) * 6 < len(parts[0])
+
+
 def test_a_part_that_changes_at_every_look_keeps_no_other_from_going() -> None:
     """Figures and tables move with every receipt; who is missing, and the villages, come all the same within two minutes, and
     a call for help within half of one."""
@@ -104,6 +116,7 @@ def test_a_part_that_changes_at_every_look_keeps_no_other_from_going() -> None:
     came: dict[str, float] = {}
     sizes = {"top": 2000, "now": 900, "help": 1500, "reached": 400, "tables": 6000, "zones": 5000, "missing": 9000}
     still = {"help": "", "missing": ""}
+    before = ""
     for look in range(60):
         now = look * 4.0
         if now == 120:

@@ -9,9 +9,8 @@
   const banner = document.getElementById("stopped");
   const spoken = document.getElementById("spoken");
   if (!live || !banner || !spoken) return;
-  const clock = () => new Date().toLocaleTimeString("en-GB");
   let seen = Date.now();
-  let seenAt = clock();
+  let seenAt = banner.dataset.at; // the time the server gave, with its zone: a browser may stand in another
   let spokeAt = 0;
   let waiting = "";
   let ended = false;
@@ -31,7 +30,7 @@
   live.addEventListener("beat", (happened) => {
     const said = JSON.parse(happened.detail.data);
     seen = Date.now();
-    seenAt = clock();
+    seenAt = said.at;
     banner.hidden = true;
     document.title = document.title.startsWith("[") ? document.title.split("]")[0] + "] " + said.title + " - Tocsin" : said.title + " - Tocsin";
     if (said.say) waiting = said.say;
