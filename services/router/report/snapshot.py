@@ -47,6 +47,7 @@ NOT_SENT = ("top",)  # what a warning has that has told nobody
 Values = dict[str, Any]  # what the templates of the parts are given
 LISTED = 30  # of the missing on the page: a longer list would cost its stream a minute's worth each time one answers
 KEPT_S = 20.0  # wall; villages and board are dear to count, and are not counted for every look
+COMING_IN_S = 1.0  # the same while more people come under the warning
 
 
 class DoorRoom(NamedTuple):
@@ -57,9 +58,10 @@ class DoorRoom(NamedTuple):
 
 
 class CountedSeldom(NamedTuple):
-    """What is counted once in a while: when (monotonic), the villages, the board."""
+    """What is counted once in a while: when (monotonic) and of how many targeted, the villages, the board."""
 
     at: float
+    targeted: int
     zones: zones.Villages
     board: board.Board
 
@@ -88,7 +90,7 @@ class Snapshots:
             cases = view.without_people(cases)
         active = state.state == "active"
         every = ctx.policy.updates.get(ctx.tier) if ctx is not None and active else None
-        counted = await self._villages(db, warning_id)
+        counted = await self._villages(db, warning_id, figures["targeted"])
         open_cases = [c for c in cases if c["state"] != "closed"]
         return {
             "who": who, "figures": figures, "missing": [(m, profiles[m.profile_key]) for m in missing],
@@ -111,10 +113,12 @@ class Snapshots:
             "villages": counted.zones, "board": counted.board, "headline": _headline(state, figures),
         }  # fmt: skip
 
-    async def _villages(self, db: Connection, warning_id: str) -> CountedSeldom:
+    async def _villages(self, db: Connection, warning_id: str, targeted: int) -> CountedSeldom:
+        """While pages of the audience come in what was counted before them is soon no truth."""
         found = self._kept.get(warning_id)
-        if found is None or time.monotonic() - found.at > KEPT_S:
-            found = CountedSeldom(time.monotonic(), await zones.of(db, warning_id), await board.of(db, warning_id))
+        if found is None or time.monotonic() - found.at > (KEPT_S if found.targeted == targeted else COMING_IN_S):
+            villages, called = await zones.of(db, warning_id), await board.of(db, warning_id)
+            found = CountedSeldom(time.monotonic(), targeted, villages, called)
             self._kept[warning_id] = found
             for old in [k for k, v in self._kept.items() if time.monotonic() - v.at > 10 * KEPT_S]:
                 del self._kept[old]

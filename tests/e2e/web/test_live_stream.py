@@ -13,7 +13,7 @@ import pytest_asyncio
 import sqlalchemy as sa
 from playwright.async_api import Browser, Page, expect
 
-from services.router.report import stream
+from services.router.report import snapshot, stream
 from services.router.store.cases import case
 from services.shared.ledger.tables import delivery
 from tests.e2e.web.test_accessible import LOOK
@@ -162,3 +162,23 @@ async def test_another_authority_is_told_nothing(client: aiohttp.ClientSession, 
     async with client.get(f"{tocsin.url}/live/{warned}/stream", headers=headers) as response:
         assert response.status in (403, 404)
         assert b"hx-partial" not in await response.read()
+
+
+async def test_villages_are_counted_anew_once_people_have_come_in(
+    client: aiohttp.ClientSession, tocsin: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who looks at once sees that people are being counted; a look after it sees them, and no village called unwarned."""
+    monkeypatch.setattr(snapshot, "COMING_IN_S", 0.0)
+    draft = await tocsin.draft(alerts.flood("STREAM-EARLY"))
+    await tocsin.settle()
+    assert 202 == (await tocsin.call("POST", f"/api/v1/warnings/{draft}/release", {"reason": "the test"}))[0]
+    headers = {"Authorization": f"Bearer {tocsin.key}", "Accept": "text/html"}
+
+    async def shown() -> str:
+        async with client.get(f"{tocsin.url}/live/{draft}", headers=headers) as response:
+            return await response.text()
+
+    assert 'id="villages"' not in await shown()
+    await tocsin.settle()
+    assert 'id="villages"' in (page := await shown())
+    assert "send somebody" not in page
