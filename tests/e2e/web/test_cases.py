@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import aiohttp
+import msgspec
 import pytest
 import sqlalchemy as sa
 from playwright.async_api import Browser, Page
@@ -202,8 +203,12 @@ async def test_a_volunteer_sees_where_to_go_only_while_she_has_it(
     warning_id = await tocsin.warn(alerts.flood("CALLED-1"))
     pairs = await tocsin.rows(sa.select(tables.worker).where(tables.worker.c.warning_id == warning_id))
     signs = [p.worker_id for p in pairs if "sign_volunteer" in tables.decode_worker(p.entry).skills]
-    async with tocsin.node.platform.database.write() as tx:  # who signs does no doors today
-        await tx.execute(sa.update(tables.worker).where(tables.worker.c.worker_id.in_(signs)).values(capacity=0))
+    # who signs does no doors today, and speaks what somebody there speaks and no team does
+    (volunteer,) = (tables.decode_worker(p.entry) for p in pairs if p.worker_id in signs)
+    speaks = msgspec.structs.replace(volunteer, skills=(*volunteer.skills, "translator"), language="ne")
+    async with tocsin.node.platform.database.write() as tx:
+        mine = sa.update(tables.worker).where(tables.worker.c.worker_id.in_(signs))
+        await tx.execute(mine.values(capacity=0, entry=tables.encode(speaks)))
     body, headers = {"word": "safe", "commander": "Chen"}, {"Authorization": f"Bearer {tocsin.key}"}
     async with client.post(f"{tocsin.url}/report/{warning_id}/doors", headers=headers, json=body) as response:
         assert 200 == response.status
