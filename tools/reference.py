@@ -27,6 +27,7 @@ from services.gateway.accounts.openid import OpenIdSettings
 from services.gateway.intake.incoming import WarningIn
 from services.shared.settings import Environment
 from services.shared.web.answers import Json
+from services.shared.web.edge import PUBLIC
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "reference"
@@ -293,7 +294,7 @@ def openapi() -> dict[str, Any]:
             operation["requestBody"] = {"required": True, "content": {"application/x-www-form-urlencoded": form}}
         elif route.file:
             operation["requestBody"] = {"required": True, "content": {"application/octet-stream": {}}}
-        if not route.path.startswith("/cap/"):
+        if not route.path.startswith(PUBLIC):
             operation["security"] = [{"key": []}]
         paths.setdefault(route.path, {})[route.method.lower()] = operation
     problem = {

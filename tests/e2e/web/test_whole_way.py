@@ -193,7 +193,7 @@ async def test_a_resident_answers_and_asks_for_help(page: Page, tocsin: Town, de
     assert "我要帮助" in await page.inner_text("form")
     assert (await page.inner_text("h1")).startswith("现在离家")
     await page.get_by_role("button", name="我要帮助").click()
-    assert "已收到您的求助。生命危险请打12345。" == await page.inner_text("[role=status]")
+    assert "已收到您的求助。不要只等,请尽量先让自己安全。生命危险请打12345。" == await page.inner_text("[role=status]")
     await tocsin.settle()
     assert "call" in await read(desk, f"{tocsin.url}/live/{warning_id}")
     assert found[0].person_id[:8] in await desk.inner_text("section[aria-labelledby=help]")
@@ -239,7 +239,9 @@ async def test_the_check_page_knows_what_became_of_a_number(page: Page, tocsin: 
     await tocsin.at("+1 s")
     await tocsin.cancel(warning_id, "sent_by_mistake")
     cancelled = await read(page, check)
-    assert cancelled.index("CANCELLED") < cancelled.index("It was our mistake. There is no danger.")
+    assert cancelled.index("CANCELLED") < cancelled.index(
+        "It was our mistake. There is no danger of it. You need not do what it said."
+    )
     assert alerts.FLOOD not in cancelled
 
     draft = await read(page, f"{tocsin.url}/public/check?number=abc")

@@ -43,6 +43,14 @@ POLICY = "a" * 64
 FILE = "application/octet-stream"
 
 
+def test_what_asks_for_a_key_is_what_is_not_everybodys() -> None:
+    """The document says of each address what opens it: nothing for what everybody may read, a key for the rest."""
+    document = json.loads((Path(reference.__file__).parents[1] / "docs/reference/openapi.json").read_bytes())
+    for route, asked in document["paths"].items():
+        for operation in asked.values():
+            assert ([{"key": []}] != operation.get("security")) == route.startswith(("/public/", "/cap/")), route
+
+
 async def lived_in(town: Town) -> dict[str, list[str]]:
     """A warning under way, a place and a call for help; ids by the name of the path's parameter."""
     place = PlaceIn(place_id="9" * 32, name="School", lat=30.0, lon=103.0, interpreter=("zh",))
