@@ -195,6 +195,13 @@ _STILL = sa.select(delivery.c.delivery_id, STOPPED_NUMBER.label("stopped")).wher
     one_of(delivery.c.delivery_id, "ids"), one_of(delivery.c.batch_id, "batches"), IS_DUE
 )
 
+_TRIED = (
+    sa.select(delivery.c.delivery_id)
+    .where(one_of(delivery.c.delivery_id, "ids"))
+    .order_by(delivery.c.delivery_id)
+    .with_for_update()
+)
+
 
 async def intend(
     tx: Connection, wanted: Mapping[str, Sequence[Delivery]], done: Collection[str], worker: str, now: float, plane: str
@@ -214,6 +221,9 @@ async def intend(
     for name, tells, ids in found.all():
         live[name] = bool(tells)
         flying.update(parted(ids or ""))
+    # of what was called before a late report may come at any moment: it waits until this is written, or is seen
+    if tried := sorted(row.delivery_id for row in rows if row.attempts > 0):
+        await tx.execute(_TRIED, {"ids": tried})
     # first who is in the air, then who is due: an outcome written in between is seen
     asked = {"ids": sorted(row.delivery_id for row in rows), "batches": sorted(live)}
     still = {one: bool(stopped) for one, stopped in (await tx.execute(_STILL, asked)).all() if one not in flying}

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from services.channels.model.report import Report
+from services.channels.outcomes.fold import write
 from services.channels.outcomes.opted_out import opted_out_table
 from services.channels.sending.claims import MAX_CLAIMS, claim, due, give_back, intend
 from services.shared.bus.outbox import id_of
@@ -157,6 +159,29 @@ async def test_what_is_in_the_air_is_not_sent_beside_it(empty: Database) -> None
         late = await intend(tx, {DRIVER: mine.rows}, {mine.batch_id}, "a", NOW, "live")
     flown = [row.delivery_id for one in (first, rest) for row in one.rows]
     assert (10, 10, []) == (len(flown), len(set(flown)), late.flights)
+
+
+async def test_a_late_report_of_an_earlier_call_does_not_slip_between_the_look_and_the_flight(
+    database: Database,
+) -> None:
+    """It is due once more, and its first call is confirmed just then: either nothing flies, or the report comes after."""
+    async with database.write() as tx:
+        await tx.execute(sa.update(delivery).values(attempts=1, ambiguous=1, send_state="retry"))
+        one, *_ = rows_in(claimed := await claim(tx, DRIVER, TIERS, 3, NOW, "a"))
+    reported = asyncio.Event()
+
+    async def report() -> None:
+        async with database.write() as tx:
+            await write(tx, [Report(one.delivery_id, "late", state=S.DELIVERED, at=NOW)], "live")
+        reported.set()
+
+    async with database.write() as tx:
+        opened = await intend(tx, {DRIVER: rows_in(claimed)}, set(), "a", NOW, "live")
+        late = asyncio.create_task(report())
+        await asyncio.wait([late], timeout=0.3)
+        assert not reported.is_set()
+    await late
+    assert one.delivery_id in [row.delivery_id for each in opened.flights for row in each.rows]
 
 
 async def test_what_was_taken_back_after_the_claim_is_in_no_flight(database: Database) -> None:
