@@ -24,6 +24,7 @@ from services.shared.database.engine import Connection
 from services.shared.database.rows import columns, row_of
 from services.shared.errors import NotFound
 from services.shared.i18n import t, tn
+from services.shared.ledger.channels import failing_channels
 from services.shared.ledger.tables import delivery
 from services.shared.ledger.warnings import WarningState, warning_state, warning_text
 from services.shared.powers.may import may
@@ -99,7 +100,7 @@ class Snapshots:
             "part": for_reader({language: text.parts[language] for language in text.parts["languages"]}),
             "offset": self._platform.settings.offset_at, "notes": text.parts.get("notes", []), "now": now,
             "instruction": text.parts.get("instruction", ""), "still": still,
-            "down": await silence.down(db, warning_id), "failing": await report.failing_channels(db),
+            "down": await silence.down(db, warning_id), "failing": await failing_channels(db),
             "alarms": await alarms.standing(db),
             "unspoken": [worker_id[:8] for worker_id in await officials.unspoken(db, warning_id)],
             "next_update": (
