@@ -65,13 +65,16 @@ class Looks:
         self._whole = whole
 
     async def at(self, page: Page, name: str) -> None:
-        """At the width of a desk and of a small phone; `whole`: on a phone too, in large letters, in the dark, and in a
-        browser's own few colours."""
+        """At the width of a desk and of a small phone, and in the dark; `whole`: on a phone too, in large letters, and in a browser's
+        own few colours."""
         found: list[str] = []
         for width in (PHONE, SMALL, WIDE) if self._whole else (SMALL, WIDE):
             await page.set_viewport_size({"width": width, "height": 800})
             found += [f"{width} px: {one}" for one in await page.evaluate(LOOK)]
         found += await page.evaluate(JUDGED, TAGS)
+        await page.emulate_media(color_scheme="dark")
+        found += [f"dark: {one}" for one in await page.evaluate(LOOK)]
+        await page.emulate_media(color_scheme="light")
         await page.keyboard.press("Tab")
         found += await page.evaluate(UNSEEN_FOCUS)
         if self._whole:
@@ -81,10 +84,8 @@ class Looks:
             self.found[name] = told
 
     async def _otherwise(self, page: Page) -> list[str]:
-        await page.emulate_media(color_scheme="dark")
-        found = [f"dark: {one}" for one in await page.evaluate(LOOK)]
-        await page.emulate_media(color_scheme="light", forced_colors="active")
-        found += [f"the browser's own colours: {one}" for one in await page.evaluate(UNSEEN_FOCUS)]
+        await page.emulate_media(forced_colors="active")
+        found = [f"the browser's own colours: {one}" for one in await page.evaluate(UNSEEN_FOCUS)]
         found += await page.evaluate(UNSEEN_SHAPES)
         await page.emulate_media(forced_colors="none")
         for width in (WIDE, PHONE):

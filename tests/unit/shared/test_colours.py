@@ -12,10 +12,10 @@ from tests.kit.colours import contrast, schemes
 
 STYLES = (Path(cached_bytes.__file__).parent / "static" / "tocsin.css").read_text("utf-8")
 READ = (  # text, what is behind it
-    ("ink", "paper"), ("ink", "soft"), ("quiet", "paper"), ("quiet", "soft"), ("link", "paper"), ("link", "soft"),
+    ("ink", "paper"), ("ink", "soft"), ("aside", "paper"), ("aside", "soft"), ("link", "paper"), ("link", "soft"),
     ("wrong", "paper"), ("wrong", "soft"), ("paper", "ink"), ("on-bar", "bar"),
 )  # fmt: skip
-SEEN = (("line", "paper"), ("wrong", "paper"), ("good", "paper"), ("info", "paper"), ("ink", "paper"), ("ink", "soft"))
+SEEN = (("line", "paper"), ("wrong", "paper"), ("right", "paper"), ("link", "paper"), ("ink", "paper"), ("ink", "soft"))
 FIXED = (("#fff", "red"), ("#000", "orange"), ("#000", "yellow"), ("#fff", "blue"))  # the same by day and by night
 
 
