@@ -65,8 +65,8 @@ class Looks:
         self._whole = whole
 
     async def at(self, page: Page, name: str) -> None:
-        """At the width of a desk and of a small phone, and in the dark; `whole`: on a phone too, in large letters, and in a browser's
-        own few colours."""
+        """At the width of a desk and of a small phone, and in the dark; `whole`: on a phone too, in large letters, and in a
+        browser's own few colours."""
         found: list[str] = []
         for width in (PHONE, SMALL, WIDE) if self._whole else (SMALL, WIDE):
             await page.set_viewport_size({"width": width, "height": 800})
