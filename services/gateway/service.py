@@ -8,6 +8,7 @@ from aiohttp import web
 
 from services.gateway.accounts.openid import OpenId, OpenIdSettings
 from services.gateway.accounts.proofs import Proofs
+from services.gateway.drafting.reading import WritingTexts
 from services.gateway.feeds.file import read_feeds
 from services.gateway.feeds.poller import Feeds
 from services.gateway.public_cache import PublicCache
@@ -23,6 +24,7 @@ from services.gateway.web.log_pages import LogPages
 from services.gateway.web.pages import ConsolePages
 from services.gateway.web.public_pages import PublicPages
 from services.gateway.web.sign_in import SignInPages
+from services.gateway.web.sketch_pages import SketchPages
 from services.gateway.web.staff import StaffPages
 from services.shared.audit.audit_head import HeadFile, Keeper
 from services.shared.audit.checkpoints import Signing
@@ -38,7 +40,8 @@ class GatewayService:
 
     name = "gateway"
 
-    def __init__(self, platform: Platform) -> None:
+    def __init__(self, platform: Platform, texts: WritingTexts) -> None:
+        """`texts`: the words phones get, which a warning that is written begins with."""
         self._platform = platform
         self._next_ageing = 0.0
         signing = Signing(platform.keys.audit)
@@ -61,6 +64,7 @@ class GatewayService:
             sign_in, JoinPages(platform, proofs, office, sign_in), AccountPages(platform, proofs, sign_in),
             StaffPages(platform, proofs.passkeys.origin),
         )  # fmt: skip
+        self._sketches = SketchPages(platform, self.admission, self.acts, texts)
         self._approvals = ApprovalPages(platform, self.acts)
         self._log = LogPages(platform, signing)
         self._unusual = Unusual(platform.database)
@@ -76,6 +80,7 @@ class GatewayService:
         yield from self._pages.routes()
         for pages in self._people:
             yield from pages.routes()
+        yield from self._sketches.routes()
         yield from self._approvals.routes()
         yield from self._log.routes()
         yield from self._cap_feed.routes()
