@@ -24,6 +24,8 @@ from services.gateway.web.log_pages import LogPages
 from services.gateway.web.pages import ConsolePages
 from services.gateway.web.public_pages import PublicPages
 from services.gateway.web.sign_in import SignInPages
+from services.gateway.web.sketch_check import SketchCheckPages
+from services.gateway.web.sketch_frame import SketchFrame
 from services.gateway.web.sketch_pages import SketchPages
 from services.gateway.web.staff import StaffPages
 from services.shared.audit.audit_head import HeadFile, Keeper
@@ -58,13 +60,15 @@ class GatewayService:
         )
         office = OpenId(platform.settings.part(OpenIdSettings), f"{proofs.passkeys.origin}/console/sign-in/office/back")
         sign_in = SignInPages(platform, proofs, office)
-        self._pages = ConsolePages(platform, self.admission, self.acts, self.kept, sign_in)
+        frame = SketchFrame(platform, texts)
+        self._sketches = SketchPages(frame, self.acts, sign_in)
+        self._sketch_checks = SketchCheckPages(frame, self.admission, self.acts)
+        self._pages = ConsolePages(platform, self.admission, self.acts, self.kept, sign_in, self._sketches)
         self._public = PublicPages(platform, self.kept)
         self._people = (
             sign_in, JoinPages(platform, proofs, office, sign_in), AccountPages(platform, proofs, sign_in),
             StaffPages(platform, proofs.passkeys.origin),
         )  # fmt: skip
-        self._sketches = SketchPages(platform, self.admission, self.acts, texts)
         self._approvals = ApprovalPages(platform, self.acts)
         self._log = LogPages(platform, signing)
         self._unusual = Unusual(platform.database)
@@ -81,6 +85,7 @@ class GatewayService:
         for pages in self._people:
             yield from pages.routes()
         yield from self._sketches.routes()
+        yield from self._sketch_checks.routes()
         yield from self._approvals.routes()
         yield from self._log.routes()
         yield from self._cap_feed.routes()

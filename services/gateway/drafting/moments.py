@@ -7,7 +7,10 @@ import unicodedata
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-_TIME = re.compile(r"(?:(\d{4})[-./年](\d{1,2})[-./月](\d{1,2})[日]?[ T]\s*)?(\d{1,2})[:.时點点](\d{2})分?", re.ASCII)
+_TIME = re.compile(
+    r"(?:(\d{4})[-./\u5e74](\d{1,2})[-./\u6708](\d{1,2})\u65e5?[ T]\s*)?(\d{1,2})[:.\u65f6\u6642\u70b9](\d{2})\u5206?",
+    re.ASCII,
+)
 OffsetAt = Callable[[float], int]  # a time > minutes east of UTC
 
 
@@ -16,7 +19,7 @@ def instant(text: str, after: float, offset_at: OffsetAt) -> float:
     plain = " ".join(unicodedata.normalize("NFKC", text).split())
     given = _TIME.fullmatch(plain)
     if given is None:
-        raise ValueError(text)
+        raise ValueError("this is no time")
     year, month, day, hour, minute = given.groups()
     if year is not None:
         return _utc(datetime(int(year), int(month), int(day), int(hour), int(minute), tzinfo=UTC), offset_at)

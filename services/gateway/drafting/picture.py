@@ -32,7 +32,7 @@ def picture_of(shape: BaseGeometry | None, around: Sequence[tuple[str, BaseGeome
     box = (west - MARGIN * wide, south - MARGIN * wide, east + MARGIN * wide, north + MARGIN * wide)
     narrow = max(math.cos(math.radians((south + north) / 2)), 0.05)
     scale = WIDTH / ((box[2] - box[0]) * narrow)
-    height = min(max((box[3] - box[1]) * scale, WIDTH / 4), WIDTH * 1.5)
+    height = min(max((box[3] - box[1]) * scale, WIDTH / 4), WIDTH * 0.8)
     scale = min(scale, height / (box[3] - box[1]))
 
     def at(lon: float, lat: float) -> tuple[float, float]:
@@ -43,7 +43,7 @@ def picture_of(shape: BaseGeometry | None, around: Sequence[tuple[str, BaseGeome
     ]
     labels = []
     for name, one in near:
-        if shapely.intersects(one, shape) and not one.is_empty:
+        if shapely.area(shapely.intersection(one, shape)) > 0.0:
             point = one.representative_point()
             labels.append((*at(point.x, point.y), name))
     return Picture(

@@ -279,7 +279,7 @@ async def _names_within(db: Connection, drawn: BaseGeometry) -> list[str]:
     a = areas.area.c
     touched: dict[str, tuple[str, str]] = {}
     for code, parent, name, geojson in await db.execute(sa.select(a.code, a.parent, a.name, a.geojson)):
-        if geojson and name and shapely.intersects(_known(geojson), drawn):
+        if geojson and name and shapely.area(shapely.intersection(_known(geojson), drawn)) > 0.0:
             touched[code] = (name, parent)
     outer = {parent for _, parent in touched.values()}
     inner = [name for code, (name, _) in touched.items() if code not in outer]

@@ -139,31 +139,6 @@ class SketchReader:
         after = self._moment(impact, now) or now
         return _replaced(content, impact=impact, ends=moments.settled(content.ends, after, offset_at))
 
-    def without_suggested(
-        self,
-        content: SketchContent,
-        before: SketchContent,
-        who: Who,
-        names: tuple[Sequence[str], Sequence[str]],
-        now: float,
-    ) -> SketchContent:
-        """What somebody left as Tocsin suggested it, on this page or the one `before`, goes on following the template. `names`
-        are the places' of both."""
-        words = {}
-        for tag, said in content.words.items():
-            shown = [
-                self._suggested(*one, who, now, tag).suggested for one in ((content, names[0]), (before, names[1]))
-            ]
-            left = {
-                part: ""
-                if any(_same(getattr(said, part), getattr(one, part)) for one in shown)
-                else getattr(said, part)
-                for part in PARTS
-            }
-            if any(left.values()):
-                words[tag] = Wording(**left)
-        return _replaced(content, words=words)
-
     async def read(self, db: Connection, who: Who, content: SketchContent, now: float) -> SketchReading:
         """The whole sketch, as `who` would hand it in at `now`."""
         place = await places.place_of(db, content)
@@ -340,11 +315,6 @@ class SketchReader:
             return moments.instant(text, after, self._settings.offset_at)
         except (ValueError, OverflowError):
             return None
-
-
-def _same(one: str, other: str) -> bool:
-    """Whether nothing was changed; a browser turns the ends of lines."""
-    return one.replace("\r\n", "\n").strip() == other.strip()
 
 
 def _name(hazard: str, tag: str) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from aiohttp import web
 from babel import Locale, UnknownLocaleError
-from multidict import MultiDictProxy
+from multidict import MultiDict, MultiDictProxy
 
 from services.gateway.drafting.reading import PARTS
 from services.gateway.drafting.sketch import SketchContent, Wording
@@ -43,8 +44,8 @@ def content_of(form: SketchFields, tags: Iterable[str]) -> SketchContent:
         corners=_typed(form, "corners"), circle=_typed(form, "circle"), geojson=pasted or _typed(form, "geojson"),
         languages=tuple(tag for tag in tags if tag in form.getall("languages", [])),
         words={
-            tag: Wording(**{part: _typed(form, f"{part}.{tag}") for part in PARTS})
-            for tag in tags if f"headline.{tag}" in form
+            tag: wording for tag in tags if f"headline.{tag}" in form
+            if (wording := Wording(**{part: _changed(form, f"{part}.{tag}") for part in PARTS})) != Wording()
         },
         place_to={tag: said for tag in tags if (said := _typed(form, f"place_to.{tag}")[:60])},
         place_open="place_open" in form,
@@ -55,9 +56,31 @@ def _typed(form: SketchFields, name: str) -> str:
     return str(form.get(name, ""))[:MOST_SIGNS].replace("\r\n", "\n").strip()
 
 
+def _changed(form: SketchFields, name: str) -> str:
+    """What was typed; empty where it is what Tocsin had suggested, which then goes on following the template."""
+    typed = _typed(form, name)
+    return "" if typed == _typed(form, f"suggested.{name}") else typed
+
+
 def _one(form: SketchFields, name: str, known_words: Iterable[str]) -> str:
     said = str(form.get(name, ""))
     return said if said in known_words else ""
+
+
+def kept_fields(form: SketchFields) -> str:
+    """What was typed, as one text that a page of ours carries through a sign-in."""
+    return json.dumps([(name, value) for name, value in form.items() if isinstance(value, str)], ensure_ascii=False)
+
+
+def fields_of(kept: str) -> SketchFields:
+    """What `kept_fields` made; nothing of any other text."""
+    found = MultiDict[str | bytes | bytearray | web.FileField]()
+    try:
+        for name, value in json.loads(kept):
+            found.add(str(name), str(value))
+    except (ValueError, TypeError):
+        found.clear()
+    return MultiDictProxy(found)
 
 
 class SketchDifference(NamedTuple):

@@ -10,10 +10,12 @@ import shapely
 import sqlalchemy as sa
 from playwright.async_api import Browser, Page
 
+from services.gateway.drafting import sketch_store
 from services.gateway.drafting.sketch_store import sketch
 from services.registry.importing.write import import_areas
 from services.registry.model.facilities import AreaIn
 from services.shared.audit import trail
+from services.shared.ledger.warnings import warning_preview
 from services.shared.tiers import Tier
 from tests.kit.town import Town
 
@@ -47,8 +49,8 @@ class Writer:
         await self.page.get_by_role("button", name="Save").last.click()
 
 
-async def signed_in(browser: Browser, town: Town, **grant: object) -> Writer:
-    context = await browser.new_context(viewport={"width": 1280, "height": 900}, java_script_enabled=False)
+async def signed_in(browser: Browser, town: Town, *, scripts: bool = False, **grant: object) -> Writer:
+    context = await browser.new_context(viewport={"width": 1280, "height": 900}, java_script_enabled=scripts)
     context.set_default_timeout(4_000)
     key = await town.new_key(**{"alone": Tier.YELLOW, "names": ["Qingshui County", "清水县"]} | grant)
     page = await context.new_page()
@@ -188,3 +190,94 @@ async def test_a_sketch_that_is_given_up_is_listed_no_more(writer: Writer, tocsi
     await writer.page.locator("section[aria-labelledby=going-on] a").first.click()
     await writer.page.get_by_role("button", name="Give it up").click()
     assert before - 1 == await writer.page.locator('a[href="/send"], a[href^="/send/"]').count()
+
+
+async def test_the_check_says_whom_it_reaches_and_how_many_doors(writer: Writer, tocsin: Town):
+    """By the counts of every preview; the same question is not asked twice."""
+    await writer.begun()
+    await tocsin.settle()
+    await writer.page.goto(f"{tocsin.url}/send/{writer.sketch_id}/check")
+    shown = await writer.shown()
+    people = await writer.page.locator("#whom + p .huge").inner_text()
+    assert 0 < int(people.replace(",", "")) <= PEOPLE + 20
+    for said in ("no channel they can use but broadcast", "the teams on shift can do", "By group", "By channel"):
+        assert said in shown, said
+    async with tocsin.node.platform.database.read() as db:
+        asked = await db.scalar(sa.select(sa.func.count()).select_from(warning_preview))
+    await writer.page.get_by_role("link", name="Change it").click()
+    await writer.page.locator("#headline-en").fill("Water is coming")
+    await writer.page.get_by_role("button", name="Save").last.click()
+    await tocsin.settle()
+    async with tocsin.node.platform.database.read() as db:
+        assert asked == await db.scalar(sa.select(sa.func.count()).select_from(warning_preview))
+
+
+async def test_it_saves_itself_and_says_when(browser: Browser, writer: Writer, tocsin: Town):
+    """What was left as suggested follows the time; sizes of texts follow the words; another browser sees it."""
+    await writer.begun()
+    mine = await signed_in(browser, tocsin, scripts=True)
+    page = mine.page
+    await page.clock.install()
+    await page.goto(f"{tocsin.url}/send/{writer.sketch_id}")
+    await page.locator("#impact").fill("23:50")
+    await page.locator("#action-en").fill("Leave now, on foot, to Łąka.")
+    async with page.expect_response("**/send/*") as answered:
+        await page.clock.run_for(5100)
+    assert 200 == (await answered.value).status
+    await page.wait_for_selector("#saved:text-matches('Saved [0-9:]{8} by')")
+    await page.wait_for_selector("dd[data-text='en.sms']:has-text('on foot')")
+    assert "ucs-2" in await page.locator("bdi[data-size='en.sms']").inner_text()
+    assert "Water may come by 23:50." == await page.locator("#what-en").input_value()
+    await writer.page.reload()
+    assert "Leave now, on foot, to Łąka." == await writer.page.locator("#action-en").input_value()
+    await page.clock.run_for(20_000)  # nothing was typed: nothing is saved
+    async with tocsin.node.platform.database.read() as db:
+        row = await sketch_store.stored(db, writer.sketch_id)
+    assert "" == row.written.words["en"].what
+    await page.locator("#headline-en").fill("One more")
+    async with page.expect_response("**/send/*"):
+        await page.clock.run_for(5100)
+    await writer.page.reload()
+    assert "One more" == await writer.page.locator("#headline-en").input_value()
+    await page.context.close()
+
+
+async def test_a_page_that_saves_itself_says_what_stands_against_it(browser: Browser, writer: Writer, tocsin: Town):
+    """A colleague's change; a server that is away; nothing typed is thrown away."""
+    await writer.begun()
+    mine = await signed_in(browser, tocsin, scripts=True)
+    page = mine.page
+    await page.clock.install()
+    await page.goto(f"{tocsin.url}/send/{writer.sketch_id}")
+    await page.locator("#headline-en").fill("Mine")
+    await page.route("**/send/*", lambda route: route.abort())
+    await page.clock.run_for(5100)
+    await page.wait_for_selector("#unsaved:has-text('the server does not answer')")
+    await page.unroute("**/send/*")
+    await writer.page.locator("#headline-en").fill("Theirs")
+    await writer.page.get_by_role("button", name="Save").last.click()
+    async with page.expect_response("**/send/*") as answered:
+        await page.clock.run_for(5100)
+    assert 409 == (await answered.value).status
+    await page.wait_for_selector("#unsaved:has-text('has changed it while you wrote')")
+    await page.get_by_role("button", name="Save").last.click()
+    await page.wait_for_selector("#clash")
+    assert "Mine" == await page.locator("#headline-en").input_value()
+    await page.context.close()
+
+
+async def test_what_was_typed_outlives_the_sign_in(writer: Writer, tocsin: Town):
+    """Saving with a sign-in that is over leads through the sign-in and back to what was typed."""
+    await writer.begun()
+    page, address = writer.page, writer.page.url.split("#")[0]
+    await page.locator("#headline-en").fill("Typed before")
+    await page.context.clear_cookies()
+    await page.get_by_role("button", name="Save").last.click()
+    assert "what you typed is kept" in await writer.shown()
+    await page.get_by_label("Your key").fill(tocsin.key)
+    await page.get_by_role("button", name="Sign in").click()
+    assert "is not saved yet: press Save" in await writer.shown()
+    assert "Typed before" == await page.locator("#headline-en").input_value()
+    await page.get_by_role("button", name="Save").last.click()
+    await page.goto(address)
+    assert "Typed before" == await page.locator("#headline-en").input_value()
