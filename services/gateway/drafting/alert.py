@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from services.gateway.cap import Alert, Area, Info, write
+from services.gateway.cap import Alert, Area, Info, Reference, write
 from services.gateway.cap.hazards import OUR_CODE
 from services.gateway.drafting.reading import SketchReading, WordsIn
 from services.gateway.intake.incoming import Incoming, from_cap
@@ -45,10 +45,16 @@ def incoming_of(reading: SketchReading, *, identifier: str, sender: str, sent: f
 
 
 def _written(reading: SketchReading, tier: Tier, identifier: str, sender: str, sent: float, drill: bool) -> bytes:
-    at = datetime.fromtimestamp(sent, UTC)
+    at, before = datetime.fromtimestamp(sent, UTC), reading.follows
+    follows = (
+        (Reference(before.sender, before.identifier, datetime.fromtimestamp(before.sent, UTC)),)
+        if before is not None
+        else ()
+    )
     alert = Alert(
-        identifier=identifier, sender=sender, sent=at, status="Exercise" if drill else "Actual", msg_type="Alert",
-        scope="Public", infos=tuple(_info(reading, tier, told, at) for told in reading.told.values()),
+        identifier=identifier, sender=sender, sent=at, status="Exercise" if drill else "Actual",
+        msg_type="Update" if follows else "Alert", references=follows, scope="Public",
+        infos=tuple(_info(reading, tier, told, at) for told in reading.told.values()),
     )  # fmt: skip
     return write(alert)
 

@@ -258,6 +258,16 @@ def _ring(polygon: shapely.Polygon) -> Ring:
     return tuple((round(lat, 6), round(lon, 6)) for lon, lat, *_ in polygon.exterior.coords)
 
 
+def union_of(texts: Sequence[str]) -> str:
+    """GeoJSON of areas, as one."""
+    return str(shapely.to_geojson(shapely.union_all([_known(text) for text in texts])))
+
+
+def beyond(area: str, whole: str) -> BaseGeometry:
+    """What of an area lies outside another."""
+    return shapely.difference(_known(area), _known(whole))
+
+
 # ---- names
 
 

@@ -6,16 +6,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from services.gateway import store
 from services.gateway.drafting import moments, places
 from services.gateway.drafting.places import SketchedPlace
 from services.gateway.drafting.sketch import LONGEST, SketchContent, SketchFault, Wording
 from services.gateway.publish.parts import clock_time
+from services.gateway.store import StoredWarning
 from services.gateway.warnings.brake import brake
 from services.shared.database.engine import Connection
 from services.shared.hazards import known
 from services.shared.hazards.instructions import NAMES, of_texts
 from services.shared.i18n import t, told
 from services.shared.ledger import areas
+from services.shared.ledger.warnings import state_at
 from services.shared.people.languages import base_of, choose
 from services.shared.powers.may import Thing, may
 from services.shared.powers.power import Power
@@ -91,7 +94,8 @@ class WordsIn:
 
 @dataclass(frozen=True)
 class SketchReading:
-    """What a sketch says. Times are warning time; `impact` None for not known, `tier` None for not chosen. `findings` stand
+    """What a sketch says. Times are warning time; `impact` None for not known, `tier` None for not chosen,
+    `follows` what it takes the place of. `findings` stand
     against handing it in, `cautions` do not."""
 
     content: SketchContent
@@ -102,6 +106,7 @@ class SketchReading:
     told: Mapping[str, WordsIn]
     findings: tuple[SketchFault, ...]
     cautions: tuple[str, ...]
+    follows: StoredWarning | None = None
 
     @property
     def ready(self) -> bool:
@@ -155,12 +160,16 @@ class SketchReader:
             *self._words(content, told_),
         ]  # fmt: skip
         cautions: list[str] = []
+        follows = await store.find_stored(db, content.updates) if content.updates else None
+        if follows is not None and state_at(follows.state_state, follows.state_expires_at, now) != "active":
+            number = follows.state_number
+            cautions.append(t("No. {number} is not in force any more: this goes out as a new warning.", number=number))
         if not findings:
             findings += await self._forbidden(db, who, content, tier, place, told_)
         if place.shape is not None:
             cautions += [told(why) for why in await brake(db, who, place.km2, int(tier or 0))]
         cautions += self._contradictions(content, told_)
-        return SketchReading(content, tier, impact, end, place, told_, tuple(findings), tuple(cautions))
+        return SketchReading(content, tier, impact, end, place, told_, tuple(findings), tuple(cautions), follows)
 
     # ---- the words
 

@@ -22,10 +22,14 @@ class Wording(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class SketchContent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """A sketch's content. `impact` and `ends` are local times as typed; `areas` are `list=code` of the register's areas;
-    `corners` lines of `lat, lon`; `circle` is `lat, lon, km`. `languages` are those beside the
-    ones every warning needs. `place_to`: language > the place people go to, named to nobody unless `place_open`."""
+    """A sketch's content. `updates`: id of the warning it takes the place of; empty for a new one.
 
+    `impact` and `ends` are local times as typed; `areas` are `list=code` of the register's areas; `corners` lines of `lat, lon`;
+    `circle` is `lat, lon, km`. `languages` are those beside the ones every warning needs. `place_to`: language > the place
+    people go to, named to nobody unless `place_open`.
+    """
+
+    updates: str = ""
     hazard: str = ""
     tier: str = ""
     instruction: str = ""

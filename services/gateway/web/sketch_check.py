@@ -10,7 +10,6 @@ from aiohttp import web
 from msgspec.structs import replace
 
 from services.gateway.drafting import estimate, places, sketch_store
-from services.gateway.drafting.alert import identifier_of, incoming_of
 from services.gateway.drafting.picture import picture_of
 from services.gateway.drafting.reading import SketchReading
 from services.gateway.drafting.sketch_store import Sketch
@@ -20,6 +19,7 @@ from services.gateway.web.sketch_frame import SketchFrame, order, the_sketch
 from services.shared.audit import trail
 from services.shared.errors import Conflict, Refused
 from services.shared.i18n import t, told
+from services.shared.powers.changes import version_of
 from services.shared.powers.may import may
 from services.shared.powers.power import Power
 from services.shared.powers.warnings import warning_thing
@@ -59,13 +59,15 @@ class SketchCheckPages:
         async with self._frame.platform.database.read() as db:
             reading = await self._frame.reader.read(db, who, row.written, now)
             around = await places.outlines(db)
+            before = await version_of(db, reading.follows.warning_id) if reading.follows is not None else None
+        changed = self._frame.changes(reading, before, who, row, now) if before is not None and reading.ready else []
         counted = await self._counted(reading)
         counting = counted is None and waited < PATIENCE_S and estimate.question_of(reading) != ""
         alone = reading.tier is not None and reading.tier <= who.alone and "send" in who.actions
         return self._frame.page(
             "sketch_check.html", who, status, row=row, reading=reading, picture=picture_of(reading.place.shape, around),
             forms=self._frame.forms(reading, who, row, now), alone=alone, problem=problem,
-            estimate=counted, waited=waited, counting=counting,
+            estimate=counted, waited=waited, counting=counting, before=before, changed_parts=changed,
 
             order=order,
         )  # fmt: skip
@@ -91,10 +93,7 @@ class SketchCheckPages:
             row = await sketch_store.date_it(tx, row.sketch_id, now)
             reading = await self._frame.reader.read(tx, who, row.written, row.sent_at or now)
         try:
-            incoming = incoming_of(
-                reading, identifier=identifier_of(row.sketch_id, row.version), sender=self._frame.reader.sender_of(who),
-                sent=row.sent_at or now, drill=self._frame.platform.settings.plane == "drill",
-            )  # fmt: skip
+            incoming = self._frame.incoming(reading, who, row, row.sent_at or now)
             taken = await self._admission.admit(who, incoming, release=False)
         except Refused as fault:
             async with self._frame.platform.database.write() as tx:

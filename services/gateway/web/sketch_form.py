@@ -32,12 +32,14 @@ PART_NAMES = {
 }  # fmt: skip
 
 
-def content_of(form: SketchFields, tags: Iterable[str]) -> SketchContent:
-    """What a form brings; `tags` are the languages that can be written in."""
+def content_of(form: SketchFields, tags: Iterable[str], updates: str = "") -> SketchContent:
+    """What a form brings; `tags` are the languages that can be written in; `updates` what it takes the
+    place of."""
     file = form.get("geojson_file")
     pasted = file.file.read().decode(errors="replace")[:MOST_SIGNS] if isinstance(file, web.FileField) else ""
     tags = list(tags)
     return SketchContent(
+        updates=updates,
         hazard=_one(form, "hazard", known()), tier=_one(form, "tier", TIER_WORDS),
         instruction=_one(form, "instruction", NAMES), impact=_typed(form, "impact"), ends=_typed(form, "ends"),
         areas=tuple(dict.fromkeys(str(one)[:241] for one in form.getall("areas", []) if "=" in str(one))),

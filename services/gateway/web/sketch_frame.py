@@ -12,14 +12,17 @@ from services.gateway.drafting.alert import identifier_of, incoming_of
 from services.gateway.drafting.reading import FormSaid, SketchReader, SketchReading, WritingTexts
 from services.gateway.drafting.sketch import SketchFault
 from services.gateway.drafting.sketch_store import Sketch
+from services.gateway.intake.incoming import Incoming
 from services.gateway.publish.parts import parts_of
 from services.gateway.publish.publishing import sender_of
+from services.gateway.store import Parts
 from services.gateway.web.sketch_form import (
     language_name,
 )
 from services.shared.errors import Conflict
 from services.shared.hazards.instructions import NAMES
 from services.shared.i18n import tn
+from services.shared.powers.changes import WarningChange, WarningVersion, changes
 from services.shared.powers.may import Thing
 from services.shared.powers.who import Who
 from services.shared.service import Platform
@@ -66,17 +69,42 @@ class SketchFrame:
             raise web.HTTPSeeOther("/send")
         return row
 
+    def tags(self, row: Sketch) -> list[str]:
+        """The languages of its form: those we have words in, and those its author brought."""
+        return list(dict.fromkeys((*self.reader.offered(), *row.written.languages)))
+
+    def incoming(self, reading: SketchReading, who: Who, row: Sketch, sent: float) -> Incoming:
+        """The sketch as a message that comes in; Refused where it is not ready."""
+        return incoming_of(
+            reading, identifier=identifier_of(row.sketch_id, row.version), sender=self.reader.sender_of(who), sent=sent,
+            drill=self.platform.settings.plane == "drill",
+        )  # fmt: skip
+
+    def parts(self, incoming: Incoming, who: Who) -> Parts:
+        """What its texts are made of."""
+        settings = self.platform.settings
+        place = settings.languages_at(incoming.geocodes)
+        return parts_of(incoming, incoming.tier, settings.offset_at, settings.authority or who.authority, place)
+
+    def changes(
+        self, reading: SketchReading, before: WarningVersion, who: Who, row: Sketch, now: float
+    ) -> list[WarningChange]:
+        """What it changes of the warning it takes the place of."""
+        incoming = self.incoming(reading, who, row, float(int(now)))
+        parts = self.parts(incoming, who)
+        after = WarningVersion(
+            int(incoming.tier or 0), incoming.expires, {language: parts[language] for language in parts["languages"]},
+            reading.place.shape,
+        )  # fmt: skip
+        return changes(before, after, self.platform.settings.offset_at)
+
     def forms(self, reading: SketchReading, who: Who, row: Sketch, now: float) -> Mapping[str, Mapping[str, FormSaid]]:
         """Language > channel > what is read or heard there; empty until nothing is missing."""
         if not reading.ready:
             return MappingProxyType({})
         settings = self.platform.settings
-        incoming = incoming_of(
-            reading, identifier=identifier_of(row.sketch_id, row.version), sender=self.reader.sender_of(who),
-            sent=float(int(now)), drill=settings.plane == "drill",
-        )  # fmt: skip
-        place = settings.languages_at(incoming.geocodes)
-        parts = parts_of(incoming, incoming.tier, settings.offset_at, settings.authority or who.authority, place)
+        incoming = self.incoming(reading, who, row, float(int(now)))
+        parts = self.parts(incoming, who)
         found: dict[str, dict[str, FormSaid]] = {}
         for one in self.reader.texts.every_channel(
             parts, incoming.tier, "0000", settings.hotline, drill=settings.plane == "drill"

@@ -11,10 +11,12 @@ from aiohttp import web
 from markupsafe import Markup
 from msgspec.structs import replace
 
+from services.gateway import store
 from services.gateway.drafting import estimate, places, sketch_store
 from services.gateway.drafting.picture import picture_of
 from services.gateway.drafting.sketch import SketchContent, SketchFault
 from services.gateway.drafting.sketch_store import Sketch
+from services.gateway.drafting.updating import sketch_of
 from services.gateway.warnings.acts import Acts
 from services.gateway.web.sign_in import SignInPages
 from services.gateway.web.sketch_form import (
@@ -36,7 +38,7 @@ from services.shared.powers.power import Power
 from services.shared.powers.who import Who
 from services.shared.tiers import TIER_WORDS, Tier
 from services.shared.web.answers import Json
-from services.shared.web.asking import asks, what_is_found, what_is_sent
+from services.shared.web.asking import asks, the_warning, what_is_found, what_is_sent
 from services.shared.web.edge import wants_page
 
 PATH = "/send/"
@@ -73,6 +75,7 @@ class SketchPages:
             web.get("/send", self.start),
             web.get("/send/new", self.zone_form),
             web.post("/send/new", self.begin),
+            web.post("/send/update/{warning_id}", self.update),
             web.get("/send/{sketch_id}", self.sketch),
             web.post("/send/{sketch_id}", self.save),
             web.post("/send/{sketch_id}/give-up", self.give_up),
@@ -139,6 +142,23 @@ class SketchPages:
         self._acts.done()
         raise web.HTTPSeeOther(f"/send/{sketch_id}/check" if content.areas else f"/send/{sketch_id}")
 
+    @asks(Power.WRITE, the_warning)
+    async def update(self, request: web.Request, who: Who) -> web.StreamResponse:
+        """A sketch of a warning that went out, to be changed and handed in as its update."""
+        platform = self._frame.platform
+        async with platform.database.write() as tx:
+            row = await store.stored(tx, request.match_info["warning_id"])
+            if row.state_ending or row.state_released_at is None:
+                raise Conflict(
+                    "only a warning that went out is updated: send it first, or write a new one", field="warning_id",
+                    rule="state", given=row.state_state,
+                )  # fmt: skip
+            content = await sketch_of(tx, row, self._frame.reader.offered(), platform.settings.offset_at)
+            sketch_id = await sketch_store.begin(tx, who, content, platform.clock.now())
+            detail = {"updates": row.warning_id}
+            await trail.record(tx, who.label, "sketch_begin", sketch_id, "an update is written", detail)
+        raise web.HTTPSeeOther(f"/send/{sketch_id}")
+
     # ---- the whole sketch
 
     @asks(Power.WRITE, the_sketch)
@@ -162,7 +182,7 @@ class SketchPages:
             picture=picture_of(reading.place.shape, around), forms=self._frame.forms(reading, who, row, now),
             saved=self._saved_at(row), typed_before=typed_before, version=row.version if version is None else version,
             hazards=list(known()), tiers=[one for one in reversed(Tier) if one <= who.max_tier],
-            offered=self._frame.reader.offered(), part_names=PART_NAMES, clash=clash,
+            offered=self._frame.tags(row), part_names=PART_NAMES, clash=clash,
             fault_of=_fault_of(reading.findings),
             wrong=partial(_marked, _fault_of(reading.findings)), order=order,
         )  # fmt: skip
@@ -176,7 +196,7 @@ class SketchPages:
             raise web.HTTPSeeOther(to)
         fields = fields_of(kept)
         content = self._frame.reader.settled(
-            content_of(fields, self._frame.reader.offered()), self._frame.platform.clock.now()
+            content_of(fields, self._frame.tags(row), row.written.updates), self._frame.platform.clock.now()
         )
         seen = str(fields.get("version", ""))
         return await self._sketch(
@@ -209,7 +229,7 @@ class SketchPages:
         """Keeps what was typed, right or wrong. Where a colleague has changed it meanwhile both are shown."""
         row, form = await self._frame.row(request), await request.post()
         now, version = self._frame.platform.clock.now(), str(form.get("version", ""))
-        content = self._frame.reader.settled(content_of(form, self._frame.reader.offered()), now)
+        content = self._frame.reader.settled(content_of(form, self._frame.tags(row), row.written.updates), now)
         seen = int(version) if version.isdecimal() and len(version) < 10 else 0
         if content != row.written:
             changed = False

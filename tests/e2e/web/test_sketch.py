@@ -22,6 +22,7 @@ from tests.kit.town import Town
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 PEOPLE = 60
 NANLING = str(shapely.to_geojson(shapely.box(102.95, 29.95, 103.05, 30.05)))
+HEDONG = str(shapely.to_geojson(shapely.box(103.05, 29.95, 103.12, 30.05)))
 
 
 class Writer:
@@ -68,8 +69,9 @@ async def writer(browser: Browser, tocsin: Town) -> AsyncIterator[Writer]:
 
 
 async def with_areas(town: Town) -> None:
-    nanling = AreaIn(value_name="zone", code="N1", name="Nanling", geojson=NANLING)
-    await import_areas(town.node.platform.database, [nanling], actor="the test")
+    named = (("N1", "Nanling", NANLING), ("N2", "Hedong", HEDONG))
+    found = [AreaIn(value_name="zone", code=code, name=name, geojson=geojson) for code, name, geojson in named]
+    await import_areas(town.node.platform.database, found, actor="the test")
 
 
 async def test_four_clicks_and_a_time_from_the_console_to_waiting_for_approval(writer: Writer, tocsin: Town):
@@ -281,3 +283,67 @@ async def test_what_was_typed_outlives_the_sign_in(writer: Writer, tocsin: Town)
     await page.get_by_role("button", name="Save").last.click()
     await page.goto(address)
     assert "Typed before" == await page.locator("#headline-en").input_value()
+
+
+async def test_an_update_says_what_it_changes_to_whoever_writes_and_whoever_sends_it(writer: Writer, tocsin: Town):
+    """From the live page: a later end, a wider area, a lower tier, a corrected word; the old one is over once it is sent."""
+    await writer.begun()
+    await writer.page.get_by_label("Until when does the warning hold?").fill("2026-06-11 04:00")
+    await writer.page.get_by_role("button", name="Check before handing in").click()
+    await writer.click("button", "Hand in for approval")
+    first = writer.page.url.split("/live/")[1].split("/")[0]
+    await tocsin.settle()
+    assert "active" == (await tocsin.call("POST", f"/api/v1/warnings/{first}/release", {"doors": "safe"}))[1]["state"]
+    await tocsin.settle()
+    tocsin.clock.advance_to(tocsin.clock.now() + 600)
+    await writer.page.goto(f"{tocsin.url}/live/{first}?still=1")
+    await writer.page.get_by_role("button", name="Update it").click()
+    page = writer.page
+    assert "It takes the place of No." in await writer.shown()
+    assert await page.get_by_label("Nanling", exact=True).is_checked()
+    assert "2026-06-11 04:00" == await page.locator("#ends").input_value()
+    assert "Leave now, on foot" in await page.locator("#action-en").input_value()
+    await page.get_by_role("button", name="Check before handing in").click()
+    assert "It says the same as before." in await writer.shown()
+    await page.get_by_role("link", name="Change it").click()
+    await page.locator("#ends").fill("2026-06-11 09:00")
+    await page.locator("input[name=tier][value=orange]").check()
+    await page.get_by_label("Hedong", exact=True).check()
+    await page.locator("#headline-en").fill("Flash flood, also in Hedong")
+    await page.get_by_role("button", name="Check before handing in").click()
+    told = (
+        "Thu 11 Jun 04:00",
+        "Thu 11 Jun 09:00",
+        "RED",
+        "ORANGE",
+        "75.1 km2 more, 0.0 km2 less",
+        "Flash flood, also in Hedong",
+    )
+    changed = await page.locator("section[aria-labelledby=changes]").inner_text()
+    for said in told:
+        assert said in changed, (said, changed)
+    await writer.click("button", "Hand in for approval")
+    second = page.url.split("/live/")[1].split("/")[0]
+    await tocsin.settle()
+    await page.goto(f"{tocsin.url}/live/{second}/preview")
+    approver_sees = await page.locator("section[aria-labelledby=changes]").inner_text()
+    for said in told:
+        assert said in approver_sees, (said, approver_sees)
+    assert "active" == await tocsin.state(first)
+    await tocsin.call("POST", f"/api/v1/warnings/{second}/release", {"doors": "safe"})
+    await tocsin.settle()
+    assert ("superseded", "active") == (await tocsin.state(first), await tocsin.state(second))
+    _, document, _ = await tocsin.get(f"/cap/{second}.xml")
+    assert b"<msgType>Update</msgType>" in document
+    assert f"tocsin-{first}".encode() in document
+
+
+async def test_what_did_not_go_out_is_not_updated(writer: Writer, tocsin: Town):
+    """Nor by another authority what did."""
+    await writer.begun()
+    await writer.page.goto(f"{tocsin.url}/send/{writer.sketch_id}/check")
+    await writer.click("button", "Hand in for approval")
+    draft = writer.page.url.split("/live/")[1].split("/")[0]
+    answer = await writer.page.context.request.post(f"{tocsin.url}/send/update/{draft}", headers={"Origin": tocsin.url})
+    assert 409 == answer.status
+    assert "only a warning that went out is updated" in await answer.text()
