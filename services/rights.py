@@ -56,6 +56,7 @@ RIGHTS: Mapping[str, tuple[str, str, str, str]] = {  # table > of gateway, regis
     "gateway_quarantine": ("SID", "", "", ""),
     "gateway_reference": ("SI", "", "", ""),
     "gateway_review": ("SIU", "", "", ""),
+    "gateway_sketch": ("SIU", "", "", ""),
     "house_key": ("", "SIU", "", "SIU"),
     "house_key_process": ("", "SIUD", "", "SIUD"),
     "inbox": ("SIUD", "SIUD", "SIUD", "SIUD"),

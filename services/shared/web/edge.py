@@ -31,6 +31,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 PREFIXES: tuple[tuple[str, str], ...] = (  # path prefix > service; the embedded app and a proxy file are made of it
     ("/api/v1/warnings", "gateway"),
     ("/console", "gateway"),
+    ("/send", "gateway"),
     ("/public", "gateway"),
     ("/cap", "gateway"),
     ("/people", "registry"),
