@@ -61,6 +61,21 @@ LOOK = """() => {
 }"""
 
 
+async def _sketches(tocsin: Town, warning_id: str) -> list[str]:
+    """What is being written: a new one that lacks a place, and an update, each whole and checked."""
+    headers = {"Authorization": f"Bearer {tocsin.key}", "Accept": "text/html"}
+    found = []
+    for path, fields in (
+        ("/send/new", {"template": "flash_flood.red.leave", "impact": "23:50"}),
+        (f"/send/update/{warning_id}", {}),
+    ):
+        asked = tocsin.session.post(tocsin.url + path, data=fields, headers=headers, allow_redirects=False)
+        async with asked as answer:
+            found += [answer.headers["Location"], f"{answer.headers['Location']}/check?waited=99"]
+    await tocsin.settle()
+    return found
+
+
 async def _urls(tocsin: Town) -> list[str]:
     """One address of every kind of page, in every state that looks different."""
     flood = await tocsin.warn(alerts.flood("A-FLOOD"))
@@ -81,6 +96,7 @@ async def _urls(tocsin: Town) -> list[str]:
         f"/channels/stations/{over}", f"/channels/lists/{heat}", "/", "/public/warnings", "/public/warnings?page=9",
         *(f"/public/warnings/{warning_id}" for warning_id in (flood, over, ending)),
         *(f"/public/check?number={number}" for number in numbers),
+        "/send", "/send/new?template=flash_flood.red.leave", *await _sketches(tocsin, flood),
     ]  # fmt: skip
     _, made = await tocsin.call(
         "POST", f"/channels/lists/{plume}/fireservice/link", {"reason": "the fire service asked for it"}
