@@ -262,7 +262,9 @@ MUTANTS = (
         "if not self.begun and policy.door_list.never_reorder_begun",
         "a begun list is reordered",
     ),
-    Mutant("doors/doors.py", "(*others[fit:], *back) if", "(*others[fit + 1 :], *back) if", "one left over is not named"),
+    Mutant(
+        "doors/doors.py", "(*others[fit:], *back) if", "(*others[fit + 1 :], *back) if", "one left over is not named"
+    ),
     Mutant(
         "doors/doors.py",
         "(_rank(r), r.due_at",

@@ -27,6 +27,7 @@ from services.gateway.web.sign_in import SignInPages
 from services.gateway.web.sketch_check import SketchCheckPages
 from services.gateway.web.sketch_frame import SketchFrame
 from services.gateway.web.sketch_pages import SketchPages
+from services.gateway.web.sketch_start import SketchStartPages
 from services.gateway.web.staff import StaffPages
 from services.shared.audit.audit_head import HeadFile, Keeper
 from services.shared.audit.checkpoints import Signing
@@ -62,6 +63,7 @@ class GatewayService:
         sign_in = SignInPages(platform, proofs, office)
         frame = SketchFrame(platform, texts)
         self._sketches = SketchPages(frame, self.acts, sign_in)
+        self._sketch_starts = SketchStartPages(frame, self.acts)
         self._sketch_checks = SketchCheckPages(frame, self.admission, self.acts)
         self._pages = ConsolePages(platform, self.admission, self.acts, self.kept, sign_in, self._sketches)
         self._public = PublicPages(platform, self.kept)
@@ -84,6 +86,7 @@ class GatewayService:
         yield from self._pages.routes()
         for pages in self._people:
             yield from pages.routes()
+        yield from self._sketch_starts.routes()
         yield from self._sketches.routes()
         yield from self._sketch_checks.routes()
         yield from self._approvals.routes()

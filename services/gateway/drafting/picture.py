@@ -35,8 +35,10 @@ def picture_of(shape: BaseGeometry | None, around: Sequence[tuple[str, BaseGeome
     height = min(max((box[3] - box[1]) * scale, WIDTH / 4), WIDTH * 0.8)
     scale = min(scale, height / (box[3] - box[1]))
 
+    aside = (WIDTH - (box[2] - box[0]) * narrow * scale) / 2
+
     def at(lon: float, lat: float) -> tuple[float, float]:
-        return round((lon - box[0]) * narrow * scale, 1), round((box[3] - lat) * scale, 1)
+        return round(aside + (lon - box[0]) * narrow * scale, 1), round((box[3] - lat) * scale, 1)
 
     near = [
         (name, shapely.clip_by_rect(one, *box)) for name, one in around if shapely.intersects(one, shapely.box(*box))

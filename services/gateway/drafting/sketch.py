@@ -45,6 +45,11 @@ class SketchContent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=Tru
     place_open: bool = False
 
     @property
+    def placed(self) -> bool:
+        """Whether it says where, rightly or wrongly."""
+        return bool(self.areas or self.corners or self.circle or self.geojson)
+
+    @property
     def stored(self) -> dict[str, object]:
         """As JSON."""
         found: dict[str, object] = msgspec.to_builtins(self)

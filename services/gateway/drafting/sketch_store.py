@@ -31,6 +31,13 @@ sketch = sa.Table(
         "sent_at", sa.Float, comment="warning time; the CAP `sent` of what is handed in, until it is changed again"
     ),
     sa.Column("warning_id", Id, nullable=False, comment="what it was handed in as; empty while it is written"),
+    sa.Column(
+        "template",
+        sa.String(80),
+        nullable=False,
+        server_default="",
+        comment="the name of an own template; empty for what becomes a warning",
+    ),
     sa.Column("given_up_at", sa.Float, comment="warning time"),
 )
 MOST = 50  # listed at once
@@ -51,6 +58,7 @@ class Sketch(NamedTuple):
     changed_at: float
     sent_at: float | None
     warning_id: str
+    template: str
     given_up_at: float | None
 
     @property
@@ -62,11 +70,11 @@ class Sketch(NamedTuple):
 _ALL = sa.select(*columns(Sketch, sketch))
 
 
-async def begin(tx: Connection, who: Who, content: SketchContent, now: float) -> str:
-    """A new sketch of the caller's authority; its id."""
+async def begin(tx: Connection, who: Who, content: SketchContent, now: float, *, template: str = "") -> str:
+    """A new sketch of the caller's authority, or under a name a template of its own; its id."""
     row = Sketch(
         new_id(), who.authority, who.actor, who.label[:80], now, content.stored, 1, who.actor, who.label[:80], now, None, "",
-        None,
+        template, None,
     )  # fmt: skip
     await tx.execute(sa.insert(sketch).values(row._asdict()))
     return row.sketch_id
@@ -89,8 +97,21 @@ async def stored(db: Connection, sketch_id: str) -> Sketch:
 async def open_of(db: Connection, who: Who) -> list[Sketch]:
     """What is being written in the caller's authority and those below it, the newest change first."""
     mine = sketch.c.authority.in_((who.authority, *who.over))
-    going_on = (sketch.c.warning_id == "", sketch.c.given_up_at.is_(None))
-    return await rows_of(db, Sketch, _ALL.where(mine, *going_on).order_by(sketch.c.changed_at.desc()).limit(MOST))
+    going_on = (sketch.c.warning_id == "", sketch.c.given_up_at.is_(None), sketch.c.template == "")
+    return await rows_of(
+        db,
+        Sketch,
+        _ALL.where(mine, *going_on).order_by(sketch.c.changed_at.desc()).limit(MOST),
+    )
+
+
+async def templates_of(db: Connection, who: Who) -> list[Sketch]:
+    """The own templates of the caller's authority and those below it, by name."""
+    mine = sketch.c.authority.in_((who.authority, *who.over))
+    kept = (sketch.c.template != "", sketch.c.given_up_at.is_(None))
+    return await rows_of(
+        db, Sketch, _ALL.where(mine, *kept).order_by(sketch.c.template, sketch.c.sketch_id).limit(MOST)
+    )
 
 
 async def change(tx: Connection, who: Who, row: Sketch, content: SketchContent, now: float) -> bool:

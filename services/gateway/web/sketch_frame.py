@@ -30,6 +30,7 @@ from services.shared.tiers import Tier
 from services.shared.web.edge import PLATFORM_DATABASE, wants_page
 from services.shared.web.html import Written, page
 
+OWN_TEMPLATE = "own."  # what names a template of an authority's own, before its id
 FEW_SIGNS = 8  # of a text that would be GSM-7 without them
 
 
@@ -67,6 +68,8 @@ class SketchFrame:
             raise web.HTTPSeeOther(f"/live/{row.warning_id}/preview")
         if row.given_up_at is not None:
             raise web.HTTPSeeOther("/send")
+        if row.template:
+            raise web.HTTPSeeOther(f"/send/new?template={OWN_TEMPLATE}{row.sketch_id}")
         return row
 
     def tags(self, row: Sketch) -> list[str]:

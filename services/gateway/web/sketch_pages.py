@@ -1,4 +1,4 @@
-"""Serves the pages on which a warning is written: template, zone and time; the whole sketch, which saves itself."""
+"""Serves the page on which a warning is written, which saves itself; an update and a template begin or come of it."""
 
 from __future__ import annotations
 
@@ -31,14 +31,13 @@ from services.gateway.web.sketch_frame import SketchFrame, order, size_of, the_s
 from services.shared.audit import trail
 from services.shared.errors import Conflict, NotAllowed, Refused
 from services.shared.hazards import known
-from services.shared.hazards.instructions import NAMES
 from services.shared.i18n import t
 from services.shared.powers.may import must
 from services.shared.powers.power import Power
 from services.shared.powers.who import Who
-from services.shared.tiers import TIER_WORDS, Tier
+from services.shared.tiers import Tier
 from services.shared.web.answers import Json
-from services.shared.web.asking import asks, the_warning, what_is_found, what_is_sent
+from services.shared.web.asking import asks, the_warning
 from services.shared.web.edge import wants_page
 
 PATH = "/send/"
@@ -62,7 +61,7 @@ def keeping_what_was_typed(
 
 
 class SketchPages:
-    """The handlers of /send."""
+    """The handlers of /send/{sketch_id}."""
 
     def __init__(self, frame: SketchFrame, acts: Acts, sign_in: SignInPages) -> None:
         self._frame = frame
@@ -72,75 +71,12 @@ class SketchPages:
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         """The addresses a browser opens."""
         return (
-            web.get("/send", self.start),
-            web.get("/send/new", self.zone_form),
-            web.post("/send/new", self.begin),
             web.post("/send/update/{warning_id}", self.update),
             web.get("/send/{sketch_id}", self.sketch),
             web.post("/send/{sketch_id}", self.save),
+            web.post("/send/{sketch_id}/template", self.keep),
             web.post("/send/{sketch_id}/give-up", self.give_up),
         )
-
-    # ---- template, zone and time
-
-    @asks(Power.WRITE, what_is_found)
-    async def start(self, request: web.Request, who: Who) -> web.Response:
-        """What is being written, and what can be begun."""
-        async with self._frame.platform.database.read() as db:
-            going_on = await sketch_store.open_of(db, who)
-        return self._frame.page("sketch_start.html", who, sketches=going_on, templates=self._templates(who))
-
-    def _templates(self, who: Who) -> Mapping[str, list[tuple[Tier, str]]]:
-        """Hazard > tier and instruction, the highest tier first; what the grant may go out with alone."""
-        found: dict[str, list[tuple[Tier, str]]] = {}
-        for hazard, tier, instruction in self._frame.reader.texts.cells():
-            if tier <= who.max_tier and (not who.events or hazard in who.events):
-                found.setdefault(hazard, []).append((tier, instruction))
-        order = list(known())
-        return {
-            hazard: sorted(found[hazard], key=lambda one: (-one[0], list(NAMES).index(one[1])))
-            for hazard in sorted(found, key=order.index)
-        }
-
-    @asks(Power.WRITE, what_is_found)
-    async def zone_form(self, request: web.Request, who: Who) -> web.Response:
-        """Where, and when it comes: the second step."""
-        return await self._zone_form(
-            who, request.query.get("template", ""), find=request.query.get("find", "").strip()[:60]
-        )
-
-    async def _zone_form(
-        self, who: Who, template: str, find: str = "", impact: str = "", problem: str = "", status: int = 200
-    ) -> web.Response:
-        content = _from_template(template)
-        async with self._frame.platform.database.read() as db:
-            zones = await places.choices(db, who, find)
-        return self._frame.page(
-            "sketch_zone.html", who, status, chosen=template, content=content,
-            tier=Tier.of(content.tier), zones=zones, find=find, impact=impact, problem=problem,
-        )  # fmt: skip
-
-    @asks(Power.WRITE, what_is_sent)
-    async def begin(self, request: web.Request, who: Who) -> web.StreamResponse:
-        """A sketch is begun. With a zone it is ready to be checked, else it is written on."""
-        form = await request.post()
-        template, zone, impact = (str(form.get(name, ""))[:241].strip() for name in ("template", "zone", "impact"))
-        now = self._frame.platform.clock.now()
-        content = replace(_from_template(template), impact=impact, areas=(zone,) if "=" in zone else ())
-        content = self._frame.reader.settled(content, now)
-        async with self._frame.platform.database.read() as db:
-            reading = await self._frame.reader.read(db, who, content, now)
-        wrong = next((one.text for one in reading.findings if one.field == "impact"), "")
-        if wrong:
-            return await self._zone_form(who, template, impact=impact, problem=wrong, status=422)
-        async with self._frame.platform.database.write() as tx:
-            sketch_id = await sketch_store.begin(tx, who, content, now)
-            await estimate.ask(tx, self._frame.platform, reading)
-            await trail.record(
-                tx, who.label, "sketch_begin", sketch_id, "a warning is written", {"hazard": content.hazard}
-            )
-        self._acts.done()
-        raise web.HTTPSeeOther(f"/send/{sketch_id}/check" if content.areas else f"/send/{sketch_id}")
 
     @asks(Power.WRITE, the_warning)
     async def update(self, request: web.Request, who: Who) -> web.StreamResponse:
@@ -158,8 +94,6 @@ class SketchPages:
             detail = {"updates": row.warning_id}
             await trail.record(tx, who.label, "sketch_begin", sketch_id, "an update is written", detail)
         raise web.HTTPSeeOther(f"/send/{sketch_id}")
-
-    # ---- the whole sketch
 
     @asks(Power.WRITE, the_sketch)
     async def sketch(self, request: web.Request, who: Who) -> web.StreamResponse:
@@ -258,26 +192,28 @@ class SketchPages:
         raise to
 
     @asks(Power.WRITE, the_sketch)
+    async def keep(self, request: web.Request, who: Who) -> web.StreamResponse:
+        """A copy of what is saved becomes an own template: all but its times, and what it would take the place of."""
+        row, name = await self._frame.row(request), str((await request.post()).get("template", "")).strip()[:80]
+        if len(name) < 2:
+            raise Refused("template: give it a name, so that others find it", field="template", rule="required")
+        content = replace(row.written, impact="", ends="", updates="")
+        async with self._frame.platform.database.write() as tx:
+            template = await sketch_store.begin(tx, who, content, self._frame.platform.clock.now(), template=name)
+            await trail.record(tx, who.label, "sketch_template", template, name)
+        raise web.HTTPSeeOther("/send")
+
+    @asks(Power.WRITE, the_sketch)
     async def give_up(self, request: web.Request, who: Who) -> web.StreamResponse:
-        row = await self._frame.row(request)
+        """What is written, or a template of one's own, is listed no more."""
+        async with self._frame.platform.database.read() as db:
+            row = await sketch_store.stored(db, request.match_info["sketch_id"])
         async with self._frame.platform.database.write() as tx:
             await sketch_store.give_up(tx, row.sketch_id, self._frame.platform.clock.now())
             await trail.record(tx, who.label, "sketch_give_up", row.sketch_id, "nothing of it was sent")
         raise web.HTTPSeeOther("/send")
 
     # ---- checking it, and handing it in
-
-
-def _from_template(template: str) -> SketchContent:
-    """`flash_flood.red.leave`, as the first step's links have it. Refused for what is none."""
-    hazard, _, rest = template.partition(".")
-    tier, _, instruction = rest.partition(".")
-    if hazard not in known() or tier not in TIER_WORDS or instruction not in NAMES:
-        raise Refused(
-            "template: choose one of the page Write a warning", field="template", rule="closed_list", given=template[:80],
-            remedy="open the page Write a warning and choose there",
-        )  # fmt: skip
-    return SketchContent(hazard=hazard, tier=tier, instruction=instruction)
 
 
 def _marked(faults: Mapping[str, str], field: str) -> Markup:

@@ -36,6 +36,13 @@ def upgrade() -> None:
             nullable=False,
             comment="what it was handed in as; empty while it is written",
         ),
+        sa.Column(
+            "template",
+            sa.String(length=80),
+            server_default="",
+            nullable=False,
+            comment="the name of an own template; empty for what becomes a warning",
+        ),
         sa.Column("given_up_at", sa.Float(), nullable=True, comment="warning time"),
         sa.PrimaryKeyConstraint("sketch_id", name=op.f("pk_gateway_sketch")),
     )

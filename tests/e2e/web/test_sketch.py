@@ -347,3 +347,31 @@ async def test_what_did_not_go_out_is_not_updated(writer: Writer, tocsin: Town):
     answer = await writer.page.context.request.post(f"{tocsin.url}/send/update/{draft}", headers={"Origin": tocsin.url})
     assert 409 == answer.status
     assert "only a warning that went out is updated" in await answer.text()
+
+
+async def test_an_own_template_is_listed_first_and_begins_with_its_words_and_place(writer: Writer, tocsin: Town):
+    """Four clicks as well; its times are not kept. Another authority does not begin with it."""
+    await writer.begun()
+    page = writer.page
+    await page.locator("#headline-en").fill("The dam of Nanling lets water out")
+    await page.locator("#impact").fill("23:50")
+    await page.get_by_role("button", name="Save").last.click()
+    await page.get_by_text("Keep it as a template").click()
+    await page.locator("#template").fill("Dam lets water out")
+    await page.get_by_role("button", name="Keep it").click()
+    assert page.url.endswith("/send")
+    own = page.get_by_role("link", name="Dam lets water out")
+    address = await own.get_attribute("href")
+    await own.click()
+    assert "" == await page.locator("#impact").input_value()
+    await page.get_by_role("button", name="Where the template says").click()
+    shown = await writer.shown()
+    for said in ("Check what you hand in", "The dam of Nanling lets water out", "Nanling"):
+        assert said in shown, said
+    other = await tocsin.new_key(name="Beitan", names=["Beitan"])
+    headers = {"Authorization": f"Bearer {other}", "Accept": "text/html"}
+    async with tocsin.session.get(f"{tocsin.url}{address}", headers=headers) as answer:
+        assert 404 == answer.status
+    await page.goto(f"{tocsin.url}/send")
+    await page.get_by_role("button", name="Remove Dam lets water out").click()
+    assert 0 == await page.get_by_role("link", name="Dam lets water out").count()
