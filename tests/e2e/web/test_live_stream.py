@@ -269,7 +269,7 @@ async def test_twenty_consoles_cost_what_one_does(tocsin: Town, monkeypatch: pyt
         for n in range(21)
     ]
 
-    async def shown(who: Who, age_s: float) -> snapshot.Shown:
+    async def shown(who: Who, age_s: float) -> snapshot.Glance:
         async with tocsin.node.platform.database.read() as db:
             thing = await warning_thing(db, who, warned)
         return await snapshots.shown(warned, who, thing, age_s)
