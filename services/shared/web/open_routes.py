@@ -41,14 +41,19 @@ OPEN_ROUTES: dict[str, OpenTo] = {
     "/a/{token}/aloud": OpenTo("a link", "the words of one warning"),
     "/a/v/{token}": OpenTo("a link", "one callout"),
     "/me/helper/{token}": OpenTo("a link", "one invitation"),
+    "/register/told/{token}": OpenTo("a link", "one's own entry, which somebody else made"),
     "/livez": OpenTo("nothing, from beside", "none"),
     "/readyz": OpenTo("nothing, from beside", "none"),
     "/metrics": OpenTo("nothing, from beside", "counts"),
 }
+REGISTERING = OpenTo(
+    "nothing, then a cookie of that browser", "what it fills in; a code to the phone before it is kept"
+)
 OPEN_UNDER: dict[str, OpenTo] = {
     "/cap/": EVERYBODY,
     "/public/": EVERYBODY,
     "/me": RESIDENT,
+    "/register": REGISTERING,
     "/callbacks/": OpenTo("a MAC in the address and the provider's signature", "one delivery"),
 }
 
