@@ -1,10 +1,11 @@
 """`python -m bench [PART ...]`: Tocsin measured; prints Markdown, and writes it and JSON.
 
 Parts: peers (Tocsin beside Celery, taskiq, FastStream and Apprise), smpp (beside Celery, over SMPP), red (under queued
-blue), memory (while planning), receipts (against one UPDATE each), fifty (50,000 people, two routers, three channels
-processes: right or not), stages (CPU microseconds of each), scale (a million people in both modes: right or not), plan
-(ten million planned in memory), smoke (beside what was recorded, a minute). Without a part all but fifty, scale, plan and
-smoke. `--quick` is small and once each, peers and smpp (5 minutes); the whole takes most of an hour.
+blue), watched (while the public reads and consoles watch), memory (while planning), receipts (against one UPDATE each),
+fifty (50,000 people, two routers, three channels processes: right or not), stages (CPU microseconds of each), scale (a
+million people in both modes: right or not), plan (ten million planned in memory), smoke (beside what was recorded, a
+minute). Without a part all but fifty, scale, plan and smoke.
+`--quick` is small and once each, peers and smpp (5 minutes); the whole takes most of an hour.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench import callbacks, machine, memory, peer, plan, red, scale, smoke, stages, table
+from bench import callbacks, machine, memory, peer, plan, red, scale, smoke, stages, table, watched
 from bench.campaign import OURS, SMPP, SYSTEMS, Bench, Load, Run, opened, rounds, say
 from bench.ours import BenchFault
 from tools.servers.rabbit import RabbitFault
 
 OUT = Path("var/bench")
-PARTS = ("peers", "smpp", "red", "memory", "receipts", "stages")
+PARTS = ("peers", "smpp", "red", "watched", "memory", "receipts", "stages")
 FIFTY = ("gateway", "registry", "router", "router", "channels", "channels", "channels")
 BIG = 100_000  # ours alone, one round: three would take the rest of the hour
 
@@ -90,6 +91,12 @@ def overtaking(bench: Bench, asked: Asked) -> Found:
     return Found(red.table(runs), runs, not any(run.fault for run in runs))
 
 
+def looked_at(bench: Bench, asked: Asked) -> Found:
+    """While others read."""
+    runs = watched.measure(bench, asked.ours, asked.of(20_000, BIG), asked.turns(1))
+    return Found(watched.table(runs), runs, watched.right(runs))
+
+
 def planning(bench: Bench, asked: Asked) -> Found:
     """Memory."""
     runs = memory.measure(bench, asked.ours, asked.of(2_000, 20_000))
@@ -137,6 +144,7 @@ MEASURES: dict[str, Callable[[Bench, Asked], Found]] = {
     "peers": peers,
     "smpp": over_smpp,
     "red": overtaking,
+    "watched": looked_at,
     "memory": planning,
     "receipts": receipts,
     "stages": by_stage,

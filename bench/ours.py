@@ -103,17 +103,7 @@ def make_home(folder: Path, count: int, server: Postgres | None = None, *, more:
         await asyncio.to_thread(migrations.upgrade, url)
         database = Database(url)
         await check_plane(database, "live")
-        key = await create_key(
-            database,
-            name="Bench County",
-            label="bench",
-            actions=ACTIONS,
-            max_tier=Tier.RED,
-            alone=Tier.RED,
-            area="",
-            senders=[],
-            events=[],
-        )
+        key = await _key(database, "bench")
         report = await import_people(
             database, Keys(folder / "keys"), chain(people(count), more), year=2026, actor="bench", fictional=True
         )
@@ -127,6 +117,25 @@ def make_home(folder: Path, count: int, server: Postgres | None = None, *, more:
         with psycopg.connect(database_url.replace("+asyncpg", ""), autocommit=True) as db:
             db.execute("VACUUM ANALYZE")  # as a register that has stood there for a while
     return home
+
+
+async def _key(database: Database, label: str) -> str:
+    return await create_key(
+        database, name="Bench County", label=label, actions=ACTIONS, max_tier=Tier.RED, alone=Tier.RED, area="",
+        senders=[], events=[],
+    )  # fmt: skip
+
+
+def keys_of(home: Home, count: int) -> list[str]:
+    """So many more keys, each a caller of its own."""
+
+    async def made() -> list[str]:
+        database = Database(home.database_url or f"sqlite+aiosqlite:///{home.folder / 'tocsin.db'}")
+        found = [await _key(database, f"console {n}") for n in range(count)]
+        await database.close()
+        return found
+
+    return asyncio.run(made())
 
 
 def copied(home: Home, to: Path, server: Postgres | None = None, amqp_url: str = "") -> Home:

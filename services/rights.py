@@ -109,7 +109,7 @@ RIGHTS: Mapping[str, tuple[str, str, str, str]] = {  # table > of gateway, regis
     "router_worker": ("", "", "SIU", ""),
     "sealing_key": ("", "S", "", "SIU"),
     "sign_in": ("SIUD", "SIUD", "SU", "SU"),
-    "tally": ("", "", "SIU", "SIU"),
+    "tally": ("S", "", "SIU", "SIU"),
     "warning_asked": ("SIU", "", "S", ""),
     "warning_preview": ("S", "", "SIU", ""),
     "warning_scope": ("SIU", "S", "S", "S"),

@@ -171,6 +171,12 @@ class Settings(Environment):
         description="scheme, host and port that people open the console by, which passkeys are bound to; empty for that of "
         "public_url",
     )
+    other_plane: str = Field(
+        "",
+        pattern=r"^(https?://[^\s]+)?$",
+        description="address of the console of the other plane (of the drill system on the live one, and the reverse), linked "
+        "on the first page; empty links none",
+    )
     codes_per_hour: int = Field(1000, ge=1, description="one-time codes to residents' phones in all within an hour")
     trusted_proxies: str = Field(
         "127.0.0.0/8,::1", description="addresses or networks of our own proxies, whose X-Forwarded-For is believed"

@@ -17,7 +17,7 @@ from services.shared.powers.who import Who
 from services.shared.service import Platform
 from services.shared.web.asking import asks, what_is_sent
 from services.shared.web.html import page
-from services.shared.web.opening_order import REASON_KEPT, HelpCall, read_calls, read_order
+from services.shared.web.opening_order import CALLS_OPENED, REASON_KEPT, HelpCall, read_calls, read_order
 
 MIN_REASON = 8
 
@@ -86,7 +86,7 @@ class FullValues:
                 await trail.record(tx, who.label, REASON_KEPT, order.chain_id, reason, kept)
             for person_id in sorted({call.person_id for call in order.calls}):
                 detail = {"opened": ["Address", "Name", "Number"], "chain_id": order.chain_id}
-                await trail.record(tx, who.label, "people.open", person_id, reason, detail)
+                await trail.record(tx, who.label, CALLS_OPENED, person_id, reason, detail)
         found = [await self._opened(call) for call in order.calls]
         return page("calls.html", who=who, calls=found, reason=reason, plane=self._platform.settings.plane,
                     offset=self._platform.settings.offset_at)  # fmt: skip

@@ -17,10 +17,9 @@ from services.gateway.store import ListedWarning
 from services.gateway.warnings import shelves
 from services.gateway.warnings.acts import Acts
 from services.gateway.warnings.admit import Admission
-from services.gateway.warnings.ageing import given_up_of
+from services.gateway.warnings.first_page import gathered
 from services.gateway.warnings.part_return import from_form
 from services.gateway.web.sign_in import SignInPages
-from services.shared.alarms import standing
 from services.shared.clock import wall
 from services.shared.endings import ENDING_KINDS, GOES_ON, PART_RETURNS
 from services.shared.errors import Conflict, NotAllowed, NotFound, Refused
@@ -37,6 +36,7 @@ from services.shared.web.html import Written, link_by, page, rendered
 
 _FILLED_IN = "\ue000number\ue000"  # signs nobody types, where a page that was made before gets the number asked for
 UNSENT = ("draft", "held")
+RENEWED_S = 15  # a page of 10 KB is 40 KB a minute
 KEY_ENDS_S = 30 * 86400.0  # so long before a key ends its console says so
 
 
@@ -106,12 +106,7 @@ class ConsolePages:
         must(who, Power.SEE)  # a form that is shown again stands on the page of all warnings
         async with self._platform.database.read() as db:
             now = self._platform.clock.now()
-            running = await shelves.running(db, now)
-            late = await shelves.late(db, now)
-            waiting, waiting_count = await shelves.waiting(db, who, pages["waiting"])
-            earlier = await shelves.earlier(db, who, now, pages["earlier"])
-            given_up = await given_up_of(db, who.actor, now)
-            alarms = await standing(db)
+            found = await gathered(db, who, now, pages)
         return page(
             "console.html",
             status=status,
@@ -119,19 +114,16 @@ class ConsolePages:
             drafts=may(who, Power.DRAFT) is None,
             plant=may(who, Power.SEE_PLANT) is None,
             opens=partial(_opens, who),
-            live=[r for r in running if r.kind != "ending"],
-            endings=[r for r in running if r.kind == "ending"],
-            late=late,
-            waiting=waiting,
-            waiting_count=waiting_count,
-            earlier=earlier,
-            given_up=given_up,
+            **found._asdict(),
+            live=[r for r in found.running if r.kind != "ending"],
+            endings=[r for r in found.running if r.kind == "ending"],
             key_ends=who.expires_at if who.expires_at is not None and who.expires_at - wall() < KEY_ENDS_S else None,
-            alarms=alarms,
             state_at=state_at,
             problem=problem,
             text=Written(text),
             plane=self._plane,
+            renewed_s=RENEWED_S,
+            other_plane=self._platform.settings.other_plane,
             now=now,
             offset=self._platform.settings.offset_at,
         )

@@ -20,10 +20,11 @@ from services.shared.database.engine import Connection
 from services.shared.database.rows import columns, rows_of
 from services.shared.i18n import t
 from services.shared.ledger.tables import DOOR_DRIVER, ON_A_LIST, delivery
+from services.shared.web.opening_order import CALLS_OPENED
 
 LOOKS = {  # act in the audit log > what it is called
     "people.listed": "look_listed", "people.look": "look_look", "people.open": "look_open", "read_path": "look_path",
-    "open_list": "look_list", "person.revise": "look_revise",
+    CALLS_OPENED: "look_called", "open_list": "look_list", "person.revise": "look_revise",
 }  # fmt: skip
 WHOSE = {"guardian": "role_guardian", "supporter": "role_supporter"}
 SHOWN = 200

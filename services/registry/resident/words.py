@@ -67,6 +67,7 @@ WORDS: dict[str, str] = {
     "look_listed": mark("saw you in a list (masked)"),
     "look_look": mark("looked at your page (masked)"),
     "look_open": mark("opened your name, address and numbers"),
+    "look_called": mark("opened your name, address and numbers, as you asked for help"),
     "look_path": mark("looked how far a warning to you had come"),
     "look_list": mark("opened a list of doors with yours on it"),
     "look_revise": mark("changed your entry"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypedDict
+from typing import TypedDict
 
 import sqlalchemy as sa
 
@@ -70,15 +70,6 @@ class PersonPath(TypedDict):
     plain: list[str]
     deliveries: list[DeliveryShown]
     left_out: list[dict[str, str]]
-
-
-class Failing(NamedTuple):
-    """A channel whose link test failed twice; `why` says what was said of it."""
-
-    channel: str
-    working: bool
-    why: str
-    test_said: str
 
 
 async def coverage(db: Connection, warning_id: str, now: float) -> Coverage:
@@ -215,9 +206,3 @@ async def path(db: Connection, contexts: Contexts, warning_id: str, person_id: s
         ],
         "left_out": [{"channel": channel, "why": why} for channel, why in plan.left_out],
     }  # fmt: skip
-
-
-async def failing_channels(db: Connection) -> list[Failing]:
-    """Channels whose link test failed twice, with what was said of it; one that is not `working` is left out of paths."""
-    out = sa.select(*columns(Failing, channel)).where(channel.c.why.startswith("link test"))
-    return await rows_of(db, Failing, out.order_by(channel.c.channel))

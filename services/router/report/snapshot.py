@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import time
 from collections.abc import Mapping
@@ -23,10 +24,11 @@ from services.shared import alarms
 from services.shared.database.engine import Connection
 from services.shared.database.rows import columns, row_of
 from services.shared.errors import NotFound
-from services.shared.i18n import t, tn
+from services.shared.i18n import language, t, tn
+from services.shared.ledger.channels import failing_channels
 from services.shared.ledger.tables import delivery
 from services.shared.ledger.warnings import WarningState, warning_state, warning_text
-from services.shared.powers.may import may
+from services.shared.powers.may import Thing, may
 from services.shared.powers.power import Power
 from services.shared.powers.warnings import warning_thing
 from services.shared.powers.who import Who
@@ -66,13 +68,41 @@ class CountedSeldom(NamedTuple):
     board: board.Board
 
 
+class Shown(NamedTuple):
+    """What readers of one language with the same powers see: when it was taken (monotonic), and its parts rendered."""
+
+    at: float
+    values: Values
+    parts: Mapping[str, Markup]
+
+
+Reader = tuple[str, str, tuple[bool, ...]]  # warning, language, whether they may do what is offered
+
+
 class Snapshots:
-    """Takes them; villages and board are kept for KEPT_S by warning."""
+    """Takes them; villages and board are kept for KEPT_S by warning, and what is shown for whoever reads the same soon."""
 
     def __init__(self, platform: Platform, contexts: Contexts) -> None:
         self._platform = platform
         self._contexts = contexts
         self._kept: dict[str, CountedSeldom] = {}
+        self._shown: dict[Reader, Shown] = {}
+        self._taking: dict[Reader, asyncio.Lock] = {}
+
+    async def shown(self, warning_id: str, who: Who, thing: Thing, age_s: float) -> Shown:
+        """No older than `age_s` (wall). Twenty consoles cost what one does: each waits for the one that takes it."""
+        reader = (warning_id, language(), tuple(_offered(who, thing).values()))
+        lock = self._taking.setdefault(reader, asyncio.Lock())
+        async with lock:
+            found = self._shown.get(reader)
+            if found is None or time.monotonic() - found.at > age_s:
+                async with self._platform.database.read() as db:
+                    values = await self.of(db, warning_id, who)
+                found = self._shown[reader] = Shown(time.monotonic(), values, parts(values))
+        for old in [one for one, shown in self._shown.items() if found.at - shown.at > KEPT_S]:
+            del self._shown[old]
+            self._taking.pop(old, None)
+        return found
 
     async def of(self, db: Connection, warning_id: str, who: Who, *, still: bool = False) -> Values:
         """What the templates of the parts are given. NotFound where there is no such warning."""
@@ -85,8 +115,8 @@ class Snapshots:
         profiles = await tables.profiles_of(db, {m.profile_key for m in missing})
         ctx = await self._contexts.of(db, warning_id)
         thing = await warning_thing(db, who, warning_id)
-        shown = replace(who, proved_at=None)  # a button that asks again who they are is there
-        if may(shown, Power.HANDLE, thing) is not None:
+        offered = _offered(who, thing)
+        if not offered["HANDLE"]:
             cases = view.without_people(cases)
         active = state.state == "active"
         every = ctx.policy.updates.get(ctx.tier) if ctx is not None and active else None
@@ -99,14 +129,14 @@ class Snapshots:
             "part": for_reader({language: text.parts[language] for language in text.parts["languages"]}),
             "offset": self._platform.settings.offset_at, "notes": text.parts.get("notes", []), "now": now,
             "instruction": text.parts.get("instruction", ""), "still": still,
-            "down": await silence.down(db, warning_id), "failing": await report.failing_channels(db),
+            "down": await silence.down(db, warning_id), "failing": await failing_channels(db),
             "alarms": await alarms.standing(db),
             "unspoken": [worker_id[:8] for worker_id in await officials.unspoken(db, warning_id)],
             "next_update": (
                 state.released_at + every if every and state.released_at and state.kind != "ending" else None
             ),
             "plane": self._platform.settings.plane,
-            "may": {power.name: may(shown, power, thing) is None for power in OFFERED}, "rescue": FIRE_SERVICE,
+            "may": offered, "rescue": FIRE_SERVICE,
             "ending": state.kind == "ending", "running": active and not still,
             "impact": ctx.issued.impact if ctx is not None else None, "room": await _room(db, ctx, now),
             "listed_most": LISTED, "most_missing": report.MISSING_SHOWN,
@@ -134,6 +164,12 @@ def parts(values: Values) -> dict[str, Markup]:
 def marks(shown: Mapping[str, str]) -> dict[str, str]:
     """Part > a short digest of what it shows, by which a reader says what they have."""
     return {name: hashlib.blake2s(html.encode(), digest_size=4).hexdigest() for name, html in shown.items()}
+
+
+def _offered(who: Who, thing: Thing) -> dict[str, bool]:
+    """Power > whether its button is there; one that asks again who they are is."""
+    shown = replace(who, proved_at=None)
+    return {power.name: may(shown, power, thing) is None for power in OFFERED}
 
 
 async def _state(db: Connection, warning_id: str) -> WarningState:

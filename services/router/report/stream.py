@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 import sqlalchemy as sa
 from aiohttp import web
 
-from services.router.report.snapshot import Snapshots, Values, marks, parts, sentence
+from services.router.report.snapshot import Shown, Snapshots, marks, sentence
 from services.shared.database.engine import may_be_tried_again
 from services.shared.errors import Fault, TooMany
 from services.shared.powers.may import must
@@ -29,6 +29,7 @@ from services.shared.web.html import local_time
 MOST = 60  # open at once in a process
 MOST_EACH = 8  # of one caller: forgotten tabs keep nobody else out
 LOOK_S = 4.0  # wall
+AGE = 0.5  # of it: who reads the same as another is shown what was taken for them so long ago at most
 BYTES_A_MINUTE = 45_000  # a large part is paid for after it went: fifty thousand in any one minute
 URGENT = ("top", "now", "help", "warnings")
 LEVEL, FLUSH = 6, 16  # of packing; bytes that end a message
@@ -183,7 +184,7 @@ class LiveStream:
         allowance, waited = Allowance(loop.time(), BYTES_A_MINUTE), list[str]()
         while not self.over.is_set():
             try:
-                values = await self._look(request)
+                shown = await self._look(request)
             except Fault:  # signed out, or may not any more
                 await wire.write(event("ended", "{}"))
                 return
@@ -191,7 +192,8 @@ class LiveStream:
                 if not may_be_tried_again(trouble):
                     raise
                 return  # the page says that its figures stopped
-            body, have = changed(parts(values), have, allowance, loop.time(), waited, wire.size)
+            values = shown.values
+            body, have = changed(shown.parts, have, allowance, loop.time(), waited, wire.size)
             if body:
                 await wire.write(event("", body, said_have(have)))
             said = sentence(values)
@@ -212,10 +214,11 @@ class LiveStream:
         except TimeoutError:
             return
 
-    async def _look(self, request: web.Request) -> Values:
+    async def _look(self, request: web.Request) -> Shown:
         """Asks anew who calls and whether they may; a Fault where not."""
         warning_id = request.match_info["warning_id"]
         who = await known_caller(request)
         async with self._platform.database.read() as db:
-            must(who, Power.WATCH, await warning_thing(db, who, warning_id))
-            return await self._snapshots.of(db, warning_id, who)
+            thing = await warning_thing(db, who, warning_id)
+        must(who, Power.WATCH, thing)
+        return await self._snapshots.shown(warning_id, who, thing, AGE * LOOK_S)

@@ -12,7 +12,7 @@ from services.router.store import tables
 from services.shared.database.batches import Each
 from services.shared.database.engine import Connection, Id
 from services.shared.ledger.tables import Delivery, delivery
-from services.shared.ledger.tally import CHANNELS, Deltas, bits_of, tally
+from services.shared.ledger.tally import CHANNELS, ENDED, Deltas, bits_of, tally
 
 PEOPLE = ("targeted", "delivered", "reached", "closed")
 _TALLIED = Each(
@@ -65,8 +65,8 @@ async def coverage(db: Connection, warning_id: str) -> Counted:
         if row.channel:
             by_channel.setdefault(row.channel, Counter())[row.milestone] += row.n
             continue
-        if row.milestone.startswith("ended:"):
-            endings[row.milestone.removeprefix("ended:")] += row.n
+        if row.milestone.startswith(ENDED):
+            endings[row.milestone.removeprefix(ENDED)] += row.n
             continue
         people[row.milestone] += row.n
         found = profiles.get(row.profile_key)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Protocol
+from collections.abc import Collection, Mapping
+from typing import NamedTuple, Protocol
 
 import sqlalchemy as sa
 
@@ -53,6 +54,31 @@ class Deltas:
             if n
         ]
         await upsert(tx, tally, rows, ["warning_id", "profile_key", "channel", "milestone"], add=["n"])
+
+
+class Progress(NamedTuple):
+    """How many people a warning is for, how many showed that it came to them, and how many of all are open."""
+
+    targeted: int
+    reached: int
+    open: int
+
+
+ENDED = "ended:"  # with the ending behind it: the milestone of people whose path is over
+
+
+async def progress(db: Connection, warning_ids: Collection[str]) -> Mapping[str, Progress]:
+    """How far each of these warnings has come; one that nobody was planned for yet is not in it."""
+    counted = (
+        sa.select(tally.c.warning_id, tally.c.milestone, sa.func.sum(tally.c.n).label("n"))
+        .where(tally.c.warning_id.in_(warning_ids), tally.c.channel == "")
+        .group_by(tally.c.warning_id, tally.c.milestone)
+    )
+    found: dict[str, Counter[str]] = {}
+    for row in await db.execute(counted):
+        mine = found.setdefault(row.warning_id, Counter())
+        mine["ended" if row.milestone.startswith(ENDED) else row.milestone] += int(row.n)
+    return {one: Progress(n["targeted"], n["reached"], n["targeted"] - n["ended"]) for one, n in found.items()}
 
 
 class Countable(Protocol):

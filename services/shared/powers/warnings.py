@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -13,8 +14,9 @@ from services.shared.powers.may import Thing
 from services.shared.powers.who import Who
 
 _ONE = sa.select(
-    warning_state.c.authority, warning_state.c.tier, warning_state.c.released_at, warning_scope.c.sender,
-    warning_scope.c.events, warning_scope.c.area, warning_scope.c.geocodes, warning_scope.c.holds, warning_scope.c.brought_by,
+    warning_state.c.warning_id, warning_state.c.authority, warning_state.c.tier, warning_state.c.released_at,
+    warning_scope.c.sender, warning_scope.c.events, warning_scope.c.area, warning_scope.c.geocodes, warning_scope.c.holds,
+    warning_scope.c.brought_by,
 ).join(warning_scope, warning_scope.c.warning_id == warning_state.c.warning_id)  # fmt: skip
 
 
@@ -29,9 +31,19 @@ async def warning_thing(db: Connection, who: Who, warning_id: str, ends: tuple[T
     Its codes are resolved by the areas of now, and only for a caller who is bound to an area.
     """
     row = (await db.execute(_ONE.where(warning_state.c.warning_id == warning_id))).first()
-    missing = no_warning(warning_id)
     if row is None:
-        return Thing(missing=missing, field="warning_id", owner=NOBODY)
+        return Thing(missing=no_warning(warning_id), field="warning_id", owner=NOBODY)
+    return await _thing(db, who, row, ends)
+
+
+async def warning_things(db: Connection, who: Who, warning_ids: Collection[str]) -> Mapping[str, Thing]:
+    """The same for a page of them."""
+    rows = (await db.execute(_ONE.where(warning_state.c.warning_id.in_(warning_ids)))).all()
+    return {row.warning_id: await _thing(db, who, row, ()) for row in rows}
+
+
+async def _thing(db: Connection, who: Who, row: sa.Row[*tuple[Any, ...]], ends: tuple[Thing, ...]) -> Thing:
+    missing = no_warning(row.warning_id)
     shapes, unresolved = await place_of(db, who, row.area, ((a, b) for a, b in row.geocodes))
     return Thing(
         missing=missing, field="warning_id", owner=row.authority, tier=row.tier,

@@ -16,6 +16,7 @@ from services.shared.crypto.signing import Signer
 from services.shared.errors import NotAllowed
 
 LASTS_S = 900.0
+CALLS_OPENED = "calls.open"  # a look at one who asked for help, among all of a warning: no number of them is unusual
 REASON_KEPT = "calls.reason"  # the act by which the audit log keeps why somebody looks at a warning's calls
 
 

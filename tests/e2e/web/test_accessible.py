@@ -91,7 +91,7 @@ async def _urls(tocsin: Town) -> list[str]:
 
 
 async def test_every_page_can_be_used_by_everybody(browser: Browser, tocsin: Town) -> None:
-    """No finding on any page, on a desk's screen and on a phone 320 px wide."""
+    """No finding on any page, on a desk's screen, on a phone 320 px wide, and at night."""
     found: dict[str, list[str]] = {}
     urls = await _urls(tocsin)
     context = await browser.new_context(bypass_csp=True, reduced_motion="reduce")
@@ -101,6 +101,9 @@ async def test_every_page_can_be_used_by_everybody(browser: Browser, tocsin: Tow
         for width in (1280, 320):
             await page.set_viewport_size({"width": width, "height": 800})
             found[f"{width} {name}"] = await page.evaluate(LOOK)
+        await page.emulate_media(color_scheme="dark")
+        found[f"dark {name}"] = await page.evaluate(LOOK)
+        await page.emulate_media(color_scheme="light")
 
     await page.goto(f"{tocsin.url}/console/sign-in")
     await look("sign-in")

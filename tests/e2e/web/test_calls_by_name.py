@@ -36,7 +36,7 @@ async def called(tocsin: Town) -> tuple[str, str]:
 
 
 async def looks_at(tocsin: Town, person_id: str) -> int:
-    mine = (audit_log.c.act == "people.open", audit_log.c.subject == person_id)
+    mine = (audit_log.c.act == "calls.open", audit_log.c.subject == person_id)
     return len(await tocsin.rows(sa.select(audit_log.c.n).where(*mine)))
 
 
@@ -62,7 +62,7 @@ async def test_names_in_one_step_for_a_reason_once(desk: Page, tocsin: Town, cal
     await desk.get_by_role("button", name="Names, streets and telephones").click()
     assert who.call_name in await desk.inner_text("main")
     looks = await tocsin.rows(
-        sa.select(audit_log).where(audit_log.c.act == "people.open", audit_log.c.subject == person_id)
+        sa.select(audit_log).where(audit_log.c.act == "calls.open", audit_log.c.subject == person_id)
     )
     assert [REASON, REASON] == [look.reason for look in looks]
 

@@ -15,7 +15,11 @@ from playwright.async_api import Browser, Page, expect
 
 from services.router.report import snapshot, stream
 from services.router.store.cases import case
+from services.shared.database.engine import Connection
 from services.shared.ledger.tables import delivery
+from services.shared.powers.warnings import warning_thing
+from services.shared.powers.who import ACTIONS, Who
+from services.shared.tiers import Tier
 from tests.e2e.web.test_accessible import LOOK
 from tests.kit import alerts
 from tests.kit.town import Town
@@ -182,3 +186,32 @@ async def test_villages_are_counted_anew_once_people_have_come_in(
     await tocsin.settle()
     assert 'id="villages"' in (page := await shown())
     assert "send somebody" not in page
+
+
+async def test_twenty_consoles_cost_what_one_does(tocsin: Town, warned: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who reads the same is shown the same; who may do less is shown their own, and an old one is taken anew."""
+    snapshots = tocsin.node.router.pages.snapshots
+    taken: list[str] = []
+    taking = snapshots.of
+
+    async def counted(db: Connection, warning_id: str, who: Who) -> snapshot.Values:
+        taken.append(who.label)
+        return await taking(db, warning_id, who)
+
+    monkeypatch.setattr(snapshots, "of", counted)
+    people = [
+        Who(f"key{n}", f"console {n}", tocsin.authority, tuple(ACTIONS) if n < 20 else ("read",), int(Tier.RED))
+        for n in range(21)
+    ]
+
+    async def shown(who: Who, age_s: float) -> snapshot.Shown:
+        async with tocsin.node.platform.database.read() as db:
+            thing = await warning_thing(db, who, warned)
+        return await snapshots.shown(warned, who, thing, age_s)
+
+    found = await asyncio.gather(*(shown(who, 60.0) for who in people))
+    assert 2 == len(taken)
+    assert 1 == len({id(one) for one in found[:20]})
+    assert found[20].parts["missing"] != found[0].parts["missing"]  # it may not look at people
+    await shown(people[0], 0.0)
+    assert 3 == len(taken)

@@ -19,6 +19,7 @@ from services.shared.audit.audit_export import verify_export
 from services.shared.clock import wall
 from services.shared.database.batches import insert_new
 from services.shared.operations.unusual import Unusual, unusual
+from services.shared.web.opening_order import CALLS_OPENED
 from tests.kit import alerts
 from tests.kit.town import Town, open_town
 
@@ -122,6 +123,7 @@ async def test_what_is_unusual_is_an_alarm_and_ends(town: Town, monkeypatch: pyt
         async with database.read() as db:
             return {row.name for row in await alarms.standing(db)}
 
+    await write("on duty", CALLS_OPENED, 200)  # everybody of a flood who asked for help, in one press
     await write("curious", "people.open", 39)
     await write("stubborn", "refused", 9)
     assert set() == await stand()
