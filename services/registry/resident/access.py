@@ -27,8 +27,9 @@ from services.registry.store.resident_tables import challenge
 from services.shared.bus.outbox import id_of, new_id, publish
 from services.shared.client_address import origin_of
 from services.shared.clock import wall
+from services.shared.crypto.kept_sealer import KeptSealer
 from services.shared.crypto.one_time_codes import is_code_of
-from services.shared.crypto.sealing import PAGE_SIZE, Sealer, address_key, page_key, public_id
+from services.shared.crypto.sealing import address_key, page_key
 from services.shared.database import locks
 from services.shared.database.batches import insert_new
 from services.shared.database.engine import Connection
@@ -115,7 +116,7 @@ class Access:
         self._platform = platform
         self._index = platform.keys.index
         self._next_look = 0.0  # wall
-        self._sealed_by: tuple[Sealer | None, int, float] = (None, 0, 0.0)  # how many more, and until when (wall)
+        self._sealer = KeptSealer(platform.keys)
 
     # codes
 
@@ -130,7 +131,7 @@ class Access:
         budget. The code goes to what is typed, wherever nobody hides behind it."""
         keys = Numbers(address_key(self._index, kind, address), "") if kind == "email" else self._keys_of(address)
         challenge_id = new_id()
-        sealer = self._sealer()
+        sealer = self._sealer.sealer()
         where = {"kind": kind, "sealed": sealer.seal(address.encode(), challenge_id), "key_id": sealer.key_id}
         return await self._challenge(keys, request, language, challenge_id, where, sealer.row())
 
@@ -138,14 +139,6 @@ class Access:
         forms = sorted(phone_numbers.forms(e164))  # one budget, however it is written
         key, *other = [address_key(self._index, "sms", one) for one in forms]
         return Numbers(key, "".join(other))
-
-    def _sealer(self) -> Sealer:
-        """One page key for so many codes, and for an hour at most: each takes a row that stays."""
-        kept, uses, until = self._sealed_by
-        if kept is None or not uses or wall() > until or kept.public_id != public_id(self._platform.keys.public):
-            kept, uses, until = Sealer(self._platform.keys.public), PAGE_SIZE, wall() + 3600
-        self._sealed_by = (kept, uses - 1, until)
-        return kept
 
     async def _challenge(
         self,
