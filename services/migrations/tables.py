@@ -12,6 +12,7 @@ from services.gateway import store as gateway
 from services.gateway.approvals import store as approval_store
 from services.gateway.feeds import feed_store
 from services.gateway.intake import chains, quarantine
+from services.gateway.webhooks import webhook_store
 from services.registry.store import lookup_tables, resident_tables
 from services.registry.store import register as registry
 from services.router.store import callouts, cases, handover
@@ -33,6 +34,6 @@ OWNERS = (
     chains, clock_watch, help_wanted, handover,
     device_store, feed_store, gateway, ledger, lookup_tables, resident_tables, outbox, multipart, provider_store,
     quarantine, reconcile, registry, key_rotation, router, sealing, channels_keys, house_keys, sessions, signed_requests,
-    stations, opted_out, list_links, pagers,
+    stations, opted_out, list_links, pagers, webhook_store,
 )  # fmt: skip
 __all__ = ["OWNERS", "metadata"]
