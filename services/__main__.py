@@ -56,6 +56,7 @@ GROUPS = {
     "key": ("keys:key_app", mark("API keys and what they may do.")),
     "user": ("users:app", mark("People of the authorities: whom there is, and what each may do.")),
     "keys": ("keys:keys_app", mark("The key that opens sealed addresses, and those that sign.")),
+    "webhook": ("webhooks:app", mark("Departments that are told what is released.")),
     "audit": ("audit:app", mark("Who did what, and proof that it stands as it was written.")),
     "clock": ("clock:app", mark("The time Tocsin goes by, where a machine's clock was set.")),
     "deploy": ("deploy:app", mark("What each service may do with the database and the broker.")),

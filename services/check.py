@@ -16,6 +16,7 @@ from services.channels.service import ChannelsService, outgoing
 from services.gateway.feeds.file import read_feeds
 from services.gateway.feeds.poller import feed_lines
 from services.gateway.publish.publishing import Publisher
+from services.gateway.webhooks.webhook_store import webhook_lines
 from services.router.planning.contexts import Contexts
 from services.router.policy.abilities import check_channels, installed
 from services.router.policy.engine import Policy
@@ -74,6 +75,7 @@ async def _check(settings: Settings, closing: AsyncExitStack) -> tuple[list[str]
             f"cap: {'signed' if settings.cap_sign_key else 'not signed'} when published, {len(feeds)} feeds to read"
         )
         lines += await feed_lines(database, feeds)
+        lines += await webhook_lines(database)
         policy = Contexts(settings.policy).current
         due = policy.review_due()
         late = "" if datetime.now(UTC).date() <= due else "; it is late: read it again and write the day down"

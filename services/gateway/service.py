@@ -29,6 +29,7 @@ from services.gateway.web.sketch_frame import SketchFrame
 from services.gateway.web.sketch_pages import SketchPages
 from services.gateway.web.sketch_start import SketchStartPages
 from services.gateway.web.staff import StaffPages
+from services.gateway.webhooks.telling import Webhooks
 from services.shared.audit.audit_head import HeadFile, Keeper
 from services.shared.audit.checkpoints import Signing
 from services.shared.clock import Waker
@@ -76,6 +77,7 @@ class GatewayService:
         self._unusual = Unusual(platform.database)
         self._cap_feed = CapFeed(platform, self.kept)
         self.feeds = Feeds(platform, self.admission)
+        self.webhooks = Webhooks(platform)
 
     def subscribe(self) -> None:
         """It hears nothing."""
@@ -97,7 +99,8 @@ class GatewayService:
         """Nothing to take up: every act is one transaction."""
 
     async def stop(self) -> None:
-        """Nothing is held in memory."""
+        """What is being told to a department is told again after the next start; nothing else is held in memory."""
+        await self.webhooks.stop()
 
     def loops(self) -> Iterable[Loop]:
         yield Loop("checkpoints", self.checkpoint, Waker(), idle_s=2.0)
@@ -105,6 +108,7 @@ class GatewayService:
         yield Loop("ageing", self.age, Waker(), idle_s=2.0)
         yield Loop("reviews", self.acts.preapprovals.run_due, Waker(), idle_s=10.0)
         yield Loop("paging", self.acts.paging.run_due, self._platform.wake.gateway, idle_s=1.0)
+        yield Loop("webhooks", self.webhooks.run_due, self._platform.wake.gateway, idle_s=1.0)
         yield from self.feeds.loops()
 
     async def run_due(self) -> bool:

@@ -13,6 +13,7 @@ from services.gateway.approvals import store as approval_store
 from services.gateway.drafting import sketch_store
 from services.gateway.feeds import feed_store
 from services.gateway.intake import chains, quarantine
+from services.gateway.webhooks import webhook_store
 from services.registry.store import lookup_tables, resident_tables
 from services.registry.store import register as registry
 from services.router.store import callouts, cases, handover
@@ -23,7 +24,7 @@ from services.shared.audit import checkpoints, trail
 from services.shared.bus import outbox
 from services.shared.crypto import channels_keys, house_keys, sealing
 from services.shared.database.engine import metadata
-from services.shared.ledger import answers, approvals, areas, channels, warnings
+from services.shared.ledger import answers, approvals, areas, channels, help_wanted, warnings
 from services.shared.ledger import tables as ledger
 from services.shared.operations import clock_watch
 from services.shared.powers import pagers
@@ -31,9 +32,9 @@ from services.shared.web import auth, sessions, signed_requests
 
 OWNERS = (
     accounts, alarms, answers, approvals, approval_store, areas, channels, warnings, trail, checkpoints, auth, callouts, cases,
-    chains, clock_watch, handover,
+    chains, clock_watch, help_wanted, handover,
     device_store, feed_store, gateway, ledger, lookup_tables, resident_tables, outbox, multipart, provider_store,
     quarantine, reconcile, registry, key_rotation, router, sealing, channels_keys, house_keys, sessions, signed_requests,
-    stations, opted_out, list_links, pagers, sketch_store,
+    stations, opted_out, list_links, pagers, sketch_store, webhook_store,
 )  # fmt: skip
 __all__ = ["OWNERS", "metadata"]

@@ -14,6 +14,9 @@ from services.registry.held_api import HeldApi
 from services.registry.lookup import unlock
 from services.registry.lookup.pages import LookupPages
 from services.registry.pager_pages import PagerPages
+from services.registry.registering.beside import BesidePages
+from services.registry.registering.half_filled import forget_old
+from services.registry.registering.pages import RegisterPages
 from services.registry.resident.access import Access
 from services.registry.resident.changes import MeChange
 from services.registry.resident.helpers import MeHelpers
@@ -42,6 +45,7 @@ class RegistryService:
         self._pager_pages = PagerPages(platform)
         self.access = Access(platform)
         self._me = [kind(platform, self.access) for kind in (MePages, MeChange, MeHelpers, MePush)]
+        self._registering = (RegisterPages(platform, self.access), BesidePages(platform, self.access))
         self._area: tuple[str, Shape | None] = ("", None)  # of the job under way: preparing it is dear
         self._stopping = False
         self._next_look = 0.0
@@ -51,11 +55,13 @@ class RegistryService:
         self._platform.bus.subscribe(self.name, "WarningIssued", self._handlers.warning_issued)
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
-        """/people for machines and for who may look, /me for residents."""
+        """/people for machines and for who may look, /me and /register for residents."""
         yield from self._api.routes()
         yield from self._held.routes()
-        yield from self._lookup_pages.routes()
         yield from self._pager_pages.routes()
+        for register_pages in self._registering:
+            yield from register_pages.routes()
+        yield from self._lookup_pages.routes()
         for pages in self._me:
             yield from pages.routes()
 
@@ -79,6 +85,7 @@ class RegistryService:
         if wall() >= self._next_look:  # the channels key may have been replaced
             await channels_keys.learn(self._platform.database, self._platform.keys)
             await unlock.close_over(self._platform.database, self._platform.clock.now())
+            await forget_old(self._platform.database)
             self._next_look = wall() + LOOK_EVERY_S
         async with self._platform.database.read() as db:
             row = await register.next_job(db)

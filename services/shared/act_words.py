@@ -64,6 +64,7 @@ ACTS: Mapping[str, str] = {
     "people.held_confirmed": mark("let waiting changes of the register in"),
     "people.held_rejected": mark("turned waiting changes of the register down"),
     "person.enter": mark("entered a person"),
+    "person.register": mark("registered, or was registered by somebody"),
     "person.revise": mark("changed a person's entry"),
     "workers.import": mark("brought a list of officers in"),
     "areas.import": mark("brought a list of areas in"),
@@ -77,6 +78,8 @@ ACTS: Mapping[str, str] = {
     "decoy.seen": mark("looked at a decoy"),
     "pager": mark("changed where they are paged"),
     # staff, keys and the system
+    "add_webhook": mark("had a department told by webhook"),
+    "remove_webhook": mark("had a department told no more"),
     "sign_in": mark("signed in"),
     "sign_in_refused": mark("did not get in"),
     "step_up": mark("showed again who they are"),

@@ -266,6 +266,10 @@ ENDED_AS: Words = {  # how a path ended, in a word
     "superseded": mark_in("a path", "superseded"), "cancelled": mark_in("a path", "cancelled"),
     "not_asked": mark("not asked"),
 }  # fmt: skip
+HELP_WANTED: Words = {
+    "carry": mark("Somebody to carry or support us"), "medical": mark("Medical help, or power for a device"),
+    "transport": mark("A vehicle to leave with"), "other": mark("Something else"),
+}  # fmt: skip
 CASES: Words = {"help": mark_in("a case", "Help"), "question": mark_in("a case", "Question")}
 CASE_FROM: Words = {
     "person": mark("from their own phone"), "supporter": mark("from their supporter"), "worker": mark("from an officer"),

@@ -175,7 +175,8 @@ class EvidenceRecorded(Message, frozen=True, kw_only=True, array_like=True, tag=
 
 
 class NoticeRequested(Message, frozen=True, kw_only=True, array_like=True, tag="NoticeRequested"):
-    """One message that is no warning: officer_link, turn_back, one_time_code, supporter_invitation, channel_test.
+    """One message that is no warning: officer_link, turn_back, one_time_code, supporter_invitation,
+    registered_for_you, channel_test.
 
     `params["channel"]` names the channel, officer_sms where it is left out. A code is not in it: see crypto.one_time_codes.
     """

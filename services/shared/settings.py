@@ -130,6 +130,11 @@ class Settings(Environment):
         "checked them yet; empty for none",
     )
     hotline: str = Field("112", description="digits-only number a resident calls to check a message")
+    emergency: str = Field(
+        "",
+        pattern=r"^[0-9]*(/[0-9]+)*$",
+        description="numbers for whose life is in danger, like 110/119/120; empty: the hotline's",
+    )
     authority: str = Field("", description="name of the authority in messages, where a warning does not bring one")
     cap_sender: str = Field(
         "", pattern=r"^[^\s,<&]*$", description="sender of the CAP we publish; empty for tocsin@ and our host"
@@ -326,6 +331,11 @@ class Settings(Environment):
         """Where texts may link to; `public_url` is how people reach us."""
         named = [host.strip() for host in self.link_hosts.split(",") if host.strip()]
         return LinkHosts(named or [urlsplit(public_url).hostname or ""])
+
+    @property
+    def in_danger(self) -> str:
+        """Whom to call where life is in danger: 110/119/120, or the hotline."""
+        return self.emergency or self.hotline
 
     @property
     def proxies(self) -> tuple[Network, ...]:

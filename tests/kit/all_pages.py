@@ -24,7 +24,7 @@ from services.shared.web.edge import LANGUAGE_COOKIE
 
 SERVICES = Path(html.__file__).resolve().parents[2]
 EXTENDS = re.compile(r"{%-? extends")
-BASES = {"console_base.html", "me_base.html"}
+BASES = {"console_base.html", "me_base.html", "register_base.html"}
 # What would never end, or leads to another system.
 NOT_ASKED = ("/live/{warning_id}/stream", "/console/sign-in/office", "/console/sign-in/office/back")
 # What a program asks for, or a page loads.

@@ -5,11 +5,13 @@ from __future__ import annotations
 import sqlalchemy as sa
 from playwright.async_api import Page
 
-from services.registry.importing.write import import_people
+from services.gateway.intake.incoming import from_cap
+from services.registry.importing.write import import_areas, import_people
+from services.registry.model.facilities import AreaIn
 from services.registry.model.given import PersonIn, SupporterIn, Wg, mobile
 from services.registry.resident.changes import keep_notice
 from services.registry.store.register import contact, supporter
-from services.registry.store.resident_tables import challenge
+from services.registry.store.resident_tables import challenge, notice
 from services.router.store.cases import case
 from services.shared.bus.outbox import new_id
 from services.shared.crypto.one_time_codes import one_time_code
@@ -55,6 +57,10 @@ class Everything:
         town = self.town
         await import_people(
             town.node.platform.database, town.node.platform.keys, [RESIDENT, LISTED], year=2026, fictional=True
+        )
+        area = from_cap(alerts.flood().encode(), strict=False).area
+        await import_areas(
+            town.node.platform.database, [AreaIn(value_name="村", code="510101", name="Hedong", geojson=area)]
         )
         flood = await town.warn(self.written(alerts.flood("A-FLOOD")))
         self.flood = flood
@@ -208,6 +214,72 @@ class Everything:
         await self.phone_signs_in(page, LISTED.contacts[0].address)
         await page.goto(f"{at}/me/who")
         await look(page, "a phone that is not proven")
+
+    async def registers(self, page: Page, look: Look) -> None:
+        """Somebody registers their mother, who is told; somebody without a phone registers, and stands on the list of visits."""
+        at, town = origin(self.town), self.town
+        mother, daughter = "+99970007001", "+99970007002"
+
+        async def on(what: str, *, skip: bool = False, **fields: str) -> None:
+            for field, value in fields.items():
+                await page.fill(f"#{field}", value)
+            async with page.expect_navigation(wait_until="load"):
+                await page.locator("main form[method=post] button").nth(1 if skip else 0).click()
+            if what:
+                await look(page, what)
+
+        async def anew(base: str) -> None:
+            await page.goto(f"{at}{base}")
+            async with page.expect_navigation(wait_until="load"):
+                await page.locator("form[action$=stop] button").click()
+            await page.goto(f"{at}{base}")
+
+        await anew("/register/whom")
+        await page.check("#whom-other")
+        await on("who registers somebody else")
+        await page.check("#relation-family")
+        await on("", your_name="Mei", your_number=daughter)
+        await on("where they live", name="Zhao Lan")
+        await page.select_option("#village", index=1)
+        await on("when they were born")
+        await on("what they need", skip=True)
+        await page.check("#needs-deaf")
+        await on("which languages they read")
+        await on("how they are reached", skip=True)
+        await page.check("#reach-mobile")
+        await on("their number")
+        await on("they are told", number=mother)
+        await page.check("#agree-yes")
+        await on("is this right?")
+        await on("the code")
+        code = one_time_code(town.node.platform.signer("residents"), await self._asked())
+        await on("somebody else is registered", code=code)
+        told = sa.select(notice.c.person_id).where(notice.c.kind == "registered_for_you")
+        person_id = (await town.rows(told))[0].person_id
+        await page.goto(f"{at}/register/told/{town.node.platform.signer('residents').token('told', person_id)}")
+        await look(page, "somebody was registered by somebody else")
+        async with page.expect_navigation(wait_until="load"):
+            await page.locator("button[value=yes]").click()
+        await look(page, "they want it")
+        await anew("/register/whom")
+        await page.check("#whom-self")
+        await on("")
+        for step in ("name", "where", "born", "needs", "languages", "reach", "helper"):
+            await on("who helps" if step == "reach" else "", skip=True)
+        await page.check("#agree-yes")
+        await on("")
+        await on("somebody comes by")
+        await page.goto(f"{at}/people/errands")
+        await look(page, "whom to go and see")
+        await anew("/people/register/name")
+        for _ in range(7):
+            await on("", skip=True)
+        await look(page, "do they agree?")
+
+    async def _asked(self) -> str:
+        """The newest code that was asked for."""
+        asked = sa.select(challenge.c.challenge_id).order_by(challenge.c.asked_at.desc()).limit(1)
+        return str((await self.town.rows(asked))[0].challenge_id)
 
     async def joins(self, who: Browsing, name: str = "Zhou Yi") -> None:
         """Somebody with every role, signed in by a passkey; and a colleague whose link is not opened yet."""

@@ -46,6 +46,8 @@ class Notices:
             link = f"{self._public_url}/console"
         if kind == "supporter_invitation":
             link += f"/helper/{self._signer.token('helper', row.addressee_id)}"
+        if kind == "registered_for_you":
+            link = f"{self._public_url}/register/told/{self._signer.token('told', row.addressee_id)}"
         source = f"{lines.drill} {self._authority}" if self._drill else self._authority
         code = one_time_code(self._signer, row.delivery_id) if kind == "one_time_code" else ""
         words = params.get("text", "")  # an officer's own, to who asked

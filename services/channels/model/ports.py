@@ -34,7 +34,7 @@ class Replies(Protocol):
         """A name for a value that tells nothing of it, the same for ever."""
         ...
 
-    async def thanks(self, answer: Answer, warning_id: str, language: str) -> str:
+    async def thanks(self, answer: Answer, warning_id: str, language: str, person_id: str = "") -> str:
         """What is said back to an answer to that warning."""
         ...
 

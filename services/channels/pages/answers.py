@@ -18,6 +18,7 @@ from services.channels.model.report import Report
 from services.channels.outcomes.recorder import OutcomeRecorder
 from services.channels.pages import store
 from services.channels.pages.aloud import Aloud, SpokenWords, word_of
+from services.channels.pages.help_asked import Form, HelpAsked, HelpForms
 from services.channels.pages.sign_videos import SignVideos
 from services.channels.replies.matching import by_of
 from services.shared.bus.outbox import new_id
@@ -79,11 +80,13 @@ class AnswerPages:
         self._preparer = preparer
         self._sign_videos = sign_videos
         self._aloud = aloud
+        self._help = HelpForms(platform)
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         return (
             web.get("/a/{token}", self.answer_page),
             web.post("/a/{token}", self.answer),
+            web.post("/a/{token}/help", self.help),
             web.get("/a/{token}/aloud", self.aloud),
         )
 
@@ -97,7 +100,9 @@ class AnswerPages:
 
     async def answer_page(self, request: web.Request) -> web.Response:
         """What to do first, then the buttons; a warning that has ended says that first and no longer says go."""
-        row = await self._delivery_of(request)
+        return await self._page(request, await self._delivery_of(request))
+
+    async def _page(self, request: web.Request, row: store.WithWarning, asked: HelpAsked | None = None) -> web.Response:
         text = await self._preparer.warning(row.warning_id)
         chosen = chosen_language(request)
         by_form = row.form.startswith("large_print")
@@ -109,6 +114,7 @@ class AnswerPages:
         kind = row.addressee_kind if row.addressee_kind in ANSWERS else "person"
         async with self._platform.database.read() as db:
             later = await store.later_in_chain(db, row.chain_id)
+            asked = asked or await self._help.kept(db, row)
         headline, ending, ends = await self._over(row, later)
         ended = (await self._preparer.warning(ends)).parts if ends else text.parts
         about = ""
@@ -117,7 +123,8 @@ class AnswerPages:
         said = request.query.get("said", "")
         instruction = str(text.parts.get("instruction", ""))
         told = answered_as(instruction, row.warning_tier)
-        hotline = self._platform.settings.hotline
+        hotline, in_danger = self._platform.settings.hotline, self._platform.settings.in_danger
+        case = self._help.number(row)
         choices = {name: t(words) for name, (_, words) in ANSWERS[kind].items()}
         if kind == "person":
             choices["leaving"] = t(DOING.get(told, mark("I can do it")))
@@ -127,6 +134,10 @@ class AnswerPages:
             choices = {name: words for name, words in choices.items() if name not in AFTERWARDS}
         return page(
             "answer.html",
+            status=422 if asked.problem else 200,
+            asked=asked if row.answer == Answer.HELP else None,
+            case=case,
+            in_danger=in_danger,
             row=row,
             part=part,
             instruction=instruction,
@@ -147,7 +158,7 @@ class AnswerPages:
             token=request.match_info["token"],
             event=new_id(),
             said=said,
-            thanks=_thanks(said, told, wanted).format(hotline=hotline),
+            thanks=_thanks(said, told, wanted).format(hotline=in_danger, case=case),
             hotline=hotline,
             plane=self._platform.settings.plane,
         )
@@ -221,8 +232,20 @@ class AnswerPages:
                 by=by,
             )
         )
-        lang = best(str(form.get("lang", ""))[:35])
-        large = str(form.get("large", ""))
-        kept = ({"lang": lang} if lang else {}) | ({"large": large} if large in _LARGE else {})
-        query = urlencode({"said": given, **kept})
-        raise web.HTTPSeeOther(f"/a/{request.match_info['token']}?{query}")
+        raise web.HTTPSeeOther(f"/a/{request.match_info['token']}?{urlencode({'said': given, **_kept(form)})}")
+
+    async def help(self, request: web.Request) -> web.Response:
+        """What help, for how many, where to call back; only of who has called for it, and changed as often as they like."""
+        row = await self._delivery_of(request)
+        form = await request.post()
+        if row.answer == Answer.HELP and (wrong := await self._help.keep(row, form)) is not None:
+            return await self._page(request, row, wrong)
+        raise web.HTTPSeeOther(
+            f"/a/{request.match_info['token']}?{urlencode({'said': Answer.HELP, **_kept(form)})}#wanted"
+        )
+
+
+def _kept(form: Form) -> dict[str, str]:
+    """Language and letters of the page, as its form carries them."""
+    lang, large = best(str(form.get("lang", ""))[:35]), str(form.get("large", ""))
+    return ({"lang": lang} if lang else {}) | ({"large": large} if large in _LARGE else {})

@@ -29,6 +29,7 @@ from services.shared.i18n import language, mark, t
 from services.shared.labels import ANSWERS as ANSWER_WORDS
 from services.shared.labels import say
 from services.shared.ledger.evidence import Answer, Evidence
+from services.shared.ledger.help_wanted import HelpWanted, help_number, wanted_in_chain
 from services.shared.ledger.params import Visit
 from services.shared.ledger.states import SendState
 from services.shared.ledger.tables import DOOR_DRIVER, Delivery
@@ -73,6 +74,9 @@ class SeenVisit(TypedDict):
     second_knock: bool
     turn_back: float | None
     event: str
+    wanted: HelpWanted | None
+    call_back: str
+    help_number: str
 
 
 class OfficerLists:
@@ -139,7 +143,9 @@ class OfficerLists:
             await trail.record(
                 tx, f"officer:{worker_id}", "open_list", warning_id, "list of assigned visits", {"rows": len(rows)}
             )
-        seen = [await self._visit(row) for row in rows]
+        async with self._platform.database.read() as db:
+            wanted = await wanted_in_chain(db, warning_id, [row.person_id for row in rows])
+        seen = [await self._visit(row, wanted.get(row.person_id), warning.chain_id) for row in rows]
         return await self._page(
             request, link, warning, seen, over=False, to_do=sum(not v["done"] for v in seen), total=len(seen)
         )
@@ -214,11 +220,14 @@ class OfficerLists:
                     await list_links.bind(tx, signer, following, device, "", now)
         return path
 
-    async def _visit(self, row: Delivery) -> SeenVisit:
+    async def _visit(self, row: Delivery, wanted: HelpWanted | None, chain_id: str) -> SeenVisit:
         visit = row.params if isinstance(row.params, Visit) else None
         dossier = (
             await self._preparer.dossier(row.dossier, row.person_id) if row.dossier is not None else Dossier("", "")
         )
+        call_back = ""
+        if wanted is not None and wanted.sealed:
+            call_back = (await self._preparer.open(wanted.sealed, wanted.key_id, wanted.owner)).decode()
         seen_as = "safe_here"
         if visit is not None and visit.respond == "evacuate":
             seen_as = "can_go" if visit.closing == "default" else "moving"
@@ -240,6 +249,9 @@ class OfficerLists:
             "second_knock": row.try_no > 1,
             "turn_back": visit.turn_back if visit is not None else None,
             "event": new_id(),
+            "wanted": wanted,
+            "call_back": call_back,
+            "help_number": help_number(chain_id, row.person_id) if wanted is not None else "",
         }
 
     async def tap(self, request: web.Request) -> web.Response:

@@ -39,6 +39,7 @@ from services.shared.errors import NotFound
 from services.shared.ledger.answers import answer_log
 from services.shared.ledger.evidence import Answer, Evidence
 from services.shared.ledger.flights import calls_now
+from services.shared.ledger.help_wanted import help_number
 from services.shared.ledger.params import DoorReaches
 from services.shared.ledger.tables import Delivery, delivery
 from services.shared.ledger.warnings import warning_state, warning_text
@@ -64,16 +65,25 @@ class ReplyInbox:
         self._preparer = preparer
         self._index_key = platform.keys.index
         self._hotline = platform.settings.hotline
+        self._in_danger = platform.settings.in_danger
 
-    async def thanks(self, answer: Answer, warning_id: str, language: str) -> str:
-        """What we say back to an answer: what it means for what the warning told people to do. Never a promise of time."""
+    async def thanks(self, answer: Answer, warning_id: str, language: str, person_id: str = "") -> str:
+        """What we say back to an answer: what it means for what the warning told people to do, and the number of a call for
+        help where the person is known. Never a promise of time."""
         lines = lines_for(language)
         if answer is Answer.LEAVING and warning_id:
             async with self.database.read() as db:
                 found = (await db.execute(_TOLD, {"warning": warning_id})).first()
             told = "" if found is None else answered_as(str(found.parts.get("instruction", "")), found.tier)
             return of_instruction(lines.doing, told)
-        return lines.thanks.get(answer, lines.not_understood).format(hotline=self._hotline)
+        case = ""
+        if answer is Answer.HELP:
+            if not person_id:  # an officer's: a person reads it at once, and it is no case of anybody's path
+                return lines.read_by_person.format(hotline=self._hotline)
+            chain = sa.select(warning_state.c.chain_id).where(warning_state.c.warning_id == warning_id)
+            async with self.database.read() as db:
+                case = help_number(await db.scalar(chain) or warning_id, person_id)
+        return lines.thanks.get(answer, lines.not_understood).format(hotline=self._in_danger, case=case)
 
     async def inbound(self, message: Inbound) -> str:
         """Records a reply and returns ours; empty where we know nothing of this phone (and say nothing to it).
@@ -135,7 +145,7 @@ class ReplyInbox:
         for report in passed_on(row, reply.answer, message.event_key):
             await self._recorder.report(report)
         ask = f" {lines.ask_how_many}" if row.covers > 1 and reply.answer is not Answer.HELP else ""
-        return await self.thanks(reply.answer, row.warning_id, row.language) + ask, reply
+        return await self.thanks(reply.answer, row.warning_id, row.language, row.person_id) + ask, reply
 
     async def _sent(self, rows: Sequence[Candidate]) -> list[str]:
         """The authority's words in the warnings this phone was sent."""
@@ -200,7 +210,9 @@ class ReplyInbox:
             )
         )
         return (
-            await self.thanks(answer, row.warning_id, row.language) if answer else lines_for(row.language).count_noted
+            await self.thanks(answer, row.warning_id, row.language, row.person_id)
+            if answer
+            else lines_for(row.language).count_noted
         )
 
     # ---- STOP and START

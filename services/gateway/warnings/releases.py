@@ -15,6 +15,7 @@ from services.gateway.intake.chains import standing_of_row
 from services.gateway.publish.parts import parts_of
 from services.gateway.publish.publishing import Publisher
 from services.gateway.store import StoredWarning
+from services.gateway.webhooks.telling import note_event
 from services.shared.audit import trail
 from services.shared.bus.outbox import id_of, new_id, publish
 from services.shared.database import locks
@@ -70,6 +71,8 @@ class Releases:
             await self.supersede(tx, replaced, row.state_kind)
             await self._drop_parts(tx, row, now)
         await publish(tx, [self.issued(row, tier, "live", replaced)])
+        if row.status == "Actual" or settings.plane == "drill":
+            await note_event(tx, row, tier, now, settings.plane, self._platform.public_url)
         await trail.record(tx, who.label, "release", warning_id, row.sense["tier_reason"][:400], {"tier": tier.word})
         return "active"
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 import json
 import unicodedata
-from collections.abc import Iterable
-from dataclasses import replace
-from typing import Annotated, TypedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, NoReturn, TypedDict
 
 import sqlalchemy as sa
 import structlog
@@ -38,6 +38,7 @@ from services.shared.web.edge import CSP
 from services.shared.web.html import link_by, rendered
 
 BOARD_S = 5.0  # so long what is in force may be old here where another process released or ended it
+PAGES_KEPT = 20  # of past warnings, for when the database is away
 AWAY_S = 3.0  # a database that is silent so long is away
 HTML = "text/html; charset=utf-8"
 EMBEDDED = CSP.replace("frame-ancestors 'none'", "frame-ancestors *")
@@ -55,6 +56,15 @@ class StatusJson(TypedDict):
     ended: list[StatusEntry]
 
 
+@dataclass(frozen=True)
+class ListedPage:
+    """What is in force, and a page of what is past; whether there are more."""
+
+    board: PublicBoard
+    past: Sequence[PublicStanding]
+    more: bool
+
+
 class PublicPages:
     """The handlers of / and of /public but its check page."""
 
@@ -62,6 +72,7 @@ class PublicPages:
         self._platform = platform
         self._kept = kept
         self._last: PublicBoard | None = None
+        self._pages: dict[int, ListedPage] = {}  # of past warnings, as they were read last
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         return (
@@ -112,15 +123,37 @@ class PublicPages:
         page = _page_of(request.query.get("page", ""))
 
         async def make() -> Made:
-            at = self._platform.clock.now()
-            async with self._platform.database.read() as db:
+            listed = await self._listed(page)
+            now = listed.board
+            link_by(lambda tag: f"?page={page}&lang={tag}" if page > 1 else f"?lang={tag}")
+            text = rendered(
+                "public_warnings.html", board=now, past=listed.past, page=page, more=listed.more, **self._shared()
+            )
+            return Made(text.encode(), HTML, until=first_after(now.at, now.changes_at))
+
+        return (await self._kept.of(("warnings", page, language()), make, BOARD_S)).answer(request)
+
+    async def _listed(self, page: int) -> ListedPage:
+        """What is in force and this page of what is past; what was known of it last where the database is away."""
+        at = self._platform.clock.now()
+        try:
+            async with asyncio.timeout(AWAY_S), self._platform.database.read() as db:
                 now = await board(db, at)
                 rows, more = await past(db, at, page)
-            link_by(lambda tag: f"?page={page}&lang={tag}" if page > 1 else f"?lang={tag}")
-            text = rendered("public_warnings.html", board=now, past=rows, page=page, more=more, **self._shared())
-            return Made(text.encode(), HTML, until=first_after(at, now.changes_at))
-
-        return (await self._kept.of(("warnings", page, language()), make)).answer(request)
+        except (sa.exc.SQLAlchemyError, OSError) as trouble:
+            known = self._pages.get(page)
+            if not _is_away(trouble):
+                raise
+            log.warning("list_stale", reason=type(trouble).__name__)
+            if known is None and page == 1 and self._last is not None:  # the first page was asked for, and not this one
+                known = ListedPage(self._last, (), more=False)
+            return (
+                replace(known, board=replace(known.board, stale=True)) if known is not None else self._unknown(trouble)
+            )
+        self._pages[page] = ListedPage(now, rows, more)
+        while len(self._pages) > PAGES_KEPT:
+            self._pages.pop(next(iter(self._pages)))
+        return self._pages[page]
 
     async def warning(self, request: web.Request) -> web.Response:
         """One warning by its number or id, to read and to share."""
@@ -170,16 +203,22 @@ class PublicPages:
             async with asyncio.timeout(AWAY_S), self._platform.database.read() as db:
                 self._last = await board(db, self._platform.clock.now())
         except (sa.exc.SQLAlchemyError, OSError) as trouble:  # a time-out is an OSError
-            if not isinstance(trouble, OSError) and not may_be_tried_again(trouble):
+            if not _is_away(trouble):
                 raise
             log.warning("board_stale", reason=type(trouble).__name__)
-            if self._last is None:
-                raise Busy(
-                    "what is in force is not known just now: open the page again in a few seconds, or call "
-                    f"{self._platform.settings.hotline}"
-                ) from trouble
-            return replace(self._last, stale=True)
+            return replace(self._last, stale=True) if self._last is not None else self._unknown(trouble)
         return self._last
+
+    def _unknown(self, trouble: BaseException) -> NoReturn:
+        raise Busy(
+            "what is in force is not known just now: open the page again in a few seconds, or call "
+            f"{self._platform.settings.hotline}"
+        ) from trouble
+
+
+def _is_away(trouble: sa.exc.SQLAlchemyError | OSError) -> bool:
+    """Whether the database does not answer: a time-out is an OSError."""
+    return isinstance(trouble, OSError) or may_be_tried_again(trouble)
 
 
 def _tier(one: PublicStanding) -> Tier | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -27,9 +27,11 @@ from services.registry.store.resident_tables import challenge
 from services.shared.bus.outbox import id_of, new_id, publish
 from services.shared.client_address import origin_of
 from services.shared.clock import wall
+from services.shared.crypto.kept_sealer import KeptSealer
 from services.shared.crypto.one_time_codes import is_code_of
-from services.shared.crypto.sealing import address_key
+from services.shared.crypto.sealing import address_key, page_key
 from services.shared.database import locks
+from services.shared.database.batches import insert_new
 from services.shared.database.engine import Connection
 from services.shared.database.rows import columns, row_of, rows_of
 from services.shared.errors import TooMany
@@ -49,6 +51,7 @@ GUESSES = 3
 GUARDIAN_UNTIL = 14  # below it the guardian decides
 CHANNELS = {"self": {"sms": "sms", "voice_mobile": "voice_mobile", "voice_landline": "voice_landline"},
          "other": {"sms": "supporter_sms", "voice_mobile": "supporter_voice", "voice_landline": "supporter_voice"}}  # fmt: skip
+TO_REGISTER = {**CHANNELS["self"], "email": "email"}  # kind of contact > channel of its code
 
 
 class Numbers(NamedTuple):
@@ -67,6 +70,9 @@ class Challenge(NamedTuple):
     origin: str
     language: str
     asked_at: float
+    kind: str
+    sealed: bytes
+    key_id: str
 
 
 class SealedContact(NamedTuple):
@@ -110,20 +116,48 @@ class Access:
         self._platform = platform
         self._index = platform.keys.index
         self._next_look = 0.0  # wall
+        self._sealer = KeptSealer(platform.keys)
 
     # codes
 
     async def ask(self, number: str, request: web.Request, language: str) -> str:
         """A challenge for this number, known or not; its id. TooMany over a budget, Refused where it is no number."""
-        forms = sorted(
-            phone_numbers.forms(number_of(number, self._platform.settings.country))
-        )  # one budget, however it is written
+        return await self._challenge(
+            self._keys_of(number_of(number, self._platform.settings.country)), request, language
+        )
+
+    async def ask_to_register(self, kind: str, address: str, request: web.Request, language: str) -> str:
+        """A challenge for a phone (E.164) or mailbox that somebody registers with, known or not; its id. TooMany over a
+        budget. The code goes to what is typed, wherever nobody hides behind it."""
+        keys = Numbers(address_key(self._index, kind, address), "") if kind == "email" else self._keys_of(address)
+        challenge_id = new_id()
+        sealer = self._sealer.sealer()
+        where = {"kind": kind, "sealed": sealer.seal(address.encode(), challenge_id), "key_id": sealer.key_id}
+        return await self._challenge(keys, request, language, challenge_id, where, sealer.row())
+
+    def _keys_of(self, e164: str) -> Numbers:
+        forms = sorted(phone_numbers.forms(e164))  # one budget, however it is written
         key, *other = [address_key(self._index, "sms", one) for one in forms]
+        return Numbers(key, "".join(other))
+
+    async def _challenge(
+        self,
+        keys: Numbers,
+        request: web.Request,
+        language: str,
+        challenge_id: str = "",
+        where: Mapping[str, object] | None = None,
+        page: Mapping[str, object] | None = None,
+    ) -> str:
+        key = keys.address_key
         row = {
-            "challenge_id": new_id(), "address_key": key, "other_key": "".join(other), "origin": self._origin(request),
-            "language": language, "asked_at": wall(), "tries": 0, "sent": 0, "state": "asked",
+            "challenge_id": challenge_id or new_id(), "address_key": key, "other_key": keys.other_key,
+            "origin": self.origin(request), "language": language, "asked_at": wall(), "tries": 0, "sent": 0,
+            "state": "asked", "kind": "", "sealed": b"", "key_id": "", **(where or {}),
         }  # fmt: skip
         async with self._platform.database.write() as tx:
+            if page is not None:
+                await insert_new(tx, page_key, [page])
             since = challenge.c.asked_at > wall() - 3600
             here = challenge.c.origin == row["origin"]
             budgets = ((PER_NUMBER, sa.and_(here, challenge.c.address_key == key)), (PER_ORIGIN, here))
@@ -138,7 +172,7 @@ class Access:
             await tx.execute(sa.insert(challenge).values(**row))
         return str(row["challenge_id"])  # handled with others, once a second: what follows slows no later request
 
-    def _origin(self, request: web.Request) -> str:
+    def origin(self, request: web.Request) -> str:
         """Keyed hash of the caller's network address."""
         address = origin_of(request, self._platform.settings.proxies)
         return hmac.new(self._index, b"origin\0" + address.encode(), hashlib.sha256).hexdigest()
@@ -146,20 +180,40 @@ class Access:
     async def answer(self, challenge_id: str, code: str) -> Sequence[Seat]:
         """The seats the phone opens; none where the code is wrong, old, used, tried too often, or the phone nobody's."""
         async with self._platform.database.write() as tx:
-            open_one = (
-                challenge.c.challenge_id == challenge_id, challenge.c.tries < TRIES, challenge.c.state != "used",
-                challenge.c.asked_at > wall() - CODE_S,
-            )  # fmt: skip
-            counted = sa.update(challenge).where(*open_one).values(tries=challenge.c.tries + 1)
-            asked = await row_of(tx, Numbers, counted.returning(*columns(Numbers, challenge)))
-            right = is_code_of(self._platform.signer("residents"), challenge_id, code.strip())
-            if asked is None or not right:
+            asked = await self._tried(tx, challenge_id, code)
+            if asked is None:
                 return ()
             seats = await self.seats(tx, await self._registered(tx, asked.address_key, asked.other_key))
             if seats:
-                mine = challenge.c.challenge_id == challenge_id
-                await tx.execute(sa.update(challenge).where(mine).values(state="used"))
+                await self._use(tx, challenge_id)
         return seats
+
+    async def proves(self, challenge_id: str, code: str) -> str:
+        """The address key that whoever registers has proven by this code, of the form that is in the register if one is;
+        empty where the code is wrong, old, used or tried too often."""
+        async with self._platform.database.write() as tx:
+            asked = await self._tried(tx, challenge_id, code)
+            if asked is None:
+                return ""
+            await self._use(tx, challenge_id)
+            known = await self._registered(tx, asked.address_key, asked.other_key)
+            theirs = sa.select(register.contact.c.address_key).where(register.contact.c.address_key == known)
+            return known if await tx.scalar(theirs.limit(1)) is not None else asked.address_key
+
+    async def _tried(self, tx: Connection, challenge_id: str, code: str) -> Numbers | None:
+        """The numbers of a challenge whose code this is; each try is counted."""
+        open_one = (
+            challenge.c.challenge_id == challenge_id, challenge.c.tries < TRIES, challenge.c.state != "used",
+            challenge.c.asked_at > wall() - CODE_S,
+        )  # fmt: skip
+        counted = sa.update(challenge).where(*open_one).values(tries=challenge.c.tries + 1)
+        asked = await row_of(tx, Numbers, counted.returning(*columns(Numbers, challenge)))
+        right = is_code_of(self._platform.signer("residents"), challenge_id, code.strip())
+        return asked if right else None
+
+    @staticmethod
+    async def _use(tx: Connection, challenge_id: str) -> None:
+        await tx.execute(sa.update(challenge).where(challenge.c.challenge_id == challenge_id).values(state="used"))
 
     async def key_of(self, challenge_id: str) -> str:
         """The address key a challenge was made for, of the form of the number that is in the register."""
@@ -222,20 +276,25 @@ class Access:
                 register.contact.c.address_key.in_((challenge.c.address_key, challenge.c.other_key))
             )
             # numbers of nobody are done with at once, however many: nobody's code waits behind them
-            await tx.execute(sa.update(challenge).where(asked, sa.not_(known)).values(state="handled"))
+            nobody = sa.and_(asked, sa.not_(known), challenge.c.kind == "")
+            await tx.execute(sa.update(challenge).where(nobody).values(state="handled"))
             some = sa.select(*columns(Challenge, challenge)).where(asked).order_by(challenge.c.asked_at).limit(50)
             for row in await rows_of(tx, Challenge, some):
                 sent = 0
                 most = self._platform.settings.codes_per_hour
-                if row.asked_at > wall() - CODE_S and await may_get(tx, row.address_key, row.origin, most):
-                    entry = await self._channel(tx, await self._registered(tx, row.address_key, row.other_key))
+                registers = bool(row.kind)
+                if row.asked_at > wall() - CODE_S and await may_get(
+                    tx, row.address_key, row.origin, most, registers=registers
+                ):
+                    known_as = await self._registered(tx, row.address_key, row.other_key)
+                    entry = await (self._typed(tx, row, known_as) if registers else self._channel(tx, known_as))
                     if entry is not None:
                         await publish(
                             tx, [self.notice(row.challenge_id, "one_time_code", *entry, row.language, CODE_S)]
                         )
                         sent = 1
                 mine = challenge.c.challenge_id == row.challenge_id
-                await tx.execute(sa.update(challenge).where(mine).values(state="handled", sent=sent))
+                await tx.execute(sa.update(challenge).where(mine).values(state="handled", sent=sent, sealed=b""))
             own = sa.and_(challenge.c.state == "used", challenge.c.origin != "", challenge.c.asked_at > wall() - OWN_S)
             await tx.execute(sa.delete(challenge).where(challenge.c.asked_at < wall() - KEPT_S, sa.not_(own)))
         self._platform.bus.wake()
@@ -263,6 +322,16 @@ class Access:
                 elif row.owner_id in helpers:
                     return row.owner_id, entry_of(row), CHANNELS["other"][kind]
         return None
+
+    async def _typed(self, tx: Connection, row: Challenge, known_as: str) -> tuple[str, ContactEntry, str] | None:
+        """(challenge, what was typed, channel); None where somebody hides behind that phone."""
+        found = sa.select(*columns(SealedContact, register.contact)).where(register.contact.c.address_key == known_as)
+        rows = [one for one in await rows_of(tx, SealedContact, found) if one.why_not != "not_hers"]
+        people = await repository.load(tx, [one.owner_id for one in rows])
+        if any(one.owner_id in people and betrays(people[one.owner_id], one.safe) for one in rows):
+            return None
+        entry = ContactEntry(row.challenge_id, row.kind, row.address_key, row.sealed, row.key_id)
+        return row.challenge_id, entry, TO_REGISTER[row.kind]
 
     def notice(
         self,

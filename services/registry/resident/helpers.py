@@ -7,37 +7,31 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import phonenumbers
 import sqlalchemy as sa
 from aiohttp import web
 
-from services.registry.lookup.search import number_of
 from services.registry.model.given import SupporterIn, mobile
 from services.registry.people import repository
 from services.registry.people.update import Changes, said, today, update_person
 from services.registry.resident import view
-from services.registry.resident.access import SealedContact, entry_of
+from services.registry.resident.access import Access, SealedContact, entry_of
 from services.registry.resident.base import Ask, MeBase, Seated, mask
 from services.registry.resident.changes import asked_today, keep_notice
+from services.registry.resident.own_numbers import own_mobile
 from services.registry.store import register
 from services.registry.store.resident_tables import notice
 from services.shared.bus.outbox import new_id, publish
 from services.shared.clock import wall
+from services.shared.database.engine import Connection
 from services.shared.database.rows import columns, rows_of
-from services.shared.errors import NotFound, Refused
+from services.shared.errors import NotFound
 from services.shared.i18n import language
-from services.shared.people import phone_numbers
 
 RELATIONS = ("family", "neighbour", "peer", "paid_carer", "guardian")
 PLACES = ("with_me", "near", "far")
 STEPS = ("name", "number", "relation", "place")
 INVITES_A_DAY = 5
 INVITE_S = 7 * 86_400.0
-EXPENSIVE = (
-    phonenumbers.PhoneNumberType.PREMIUM_RATE, phonenumbers.PhoneNumberType.SHARED_COST,
-    phonenumbers.PhoneNumberType.PERSONAL_NUMBER, phonenumbers.PhoneNumberType.PAGER,
-    phonenumbers.PhoneNumberType.FIXED_LINE, phonenumbers.PhoneNumberType.UAN,
-)  # fmt: skip
 
 
 class MeHelpers(MeBase):
@@ -119,27 +113,11 @@ class MeHelpers(MeBase):
         return ""
 
     def _mobile(self, value: str) -> str:
-        """The number if it may be asked: one of this country (where that is set), and none that costs; else empty."""
-        country = self._platform.settings.country
-        try:
-            e164 = number_of(value, country)
-        except Refused:
-            return ""
-        try:
-            number = phonenumbers.parse(e164)
-        except phonenumbers.NumberParseException:  # of a country that was never given out: rehearsals
-            return "" if country else e164
-        if phone_numbers.never(e164):
-            return ""
-        if country and phonenumbers.region_code_for_number(number) != country:
-            return ""
-        if not phonenumbers.is_valid_number(number) or phonenumbers.number_type(number) in EXPENSIVE:
-            return ""
-        return e164
+        return own_mobile(value, self._platform.settings.country)
 
     async def _invite(self, request: web.Request, who: Seated, given: dict[str, str]) -> str:
         """Stores the helper as not accepted and asks channels for the invitation; what to say."""
-        number, person_id, notice_id = self._mobile(given["number"]), who.record.person_id, new_id()
+        number, person_id = self._mobile(given["number"]), who.record.person_id
         one = SupporterIn.model_validate(
             {
                 "name": given["name"], "relation": given["relation"], "outside_zone": given["place"] == "far",
@@ -155,17 +133,7 @@ class MeHelpers(MeBase):
                 tx, self._platform.keys, person_id, changes, self.by(who), reason="names a helper"
             )
             supporter_id = done.supporter_ids[0]
-            theirs = sa.select(*columns(SealedContact, register.contact)).where(
-                register.contact.c.owner_id == supporter_id, register.contact.c.kind == "sms"
-            )
-            (contact,) = await rows_of(tx, SealedContact, theirs)
-            await keep_notice(tx, notice_id, person_id, "supporter_invitation", contact.contact_id)
-            if contact.why_not != "not_hers":
-                entry = entry_of(contact)
-                message = self._access.notice(
-                    notice_id, "supporter_invitation", supporter_id, entry, "supporter_sms", language(), INVITE_S
-                )
-                await publish(tx, [message])
+            await invite(tx, self._access, person_id, supporter_id)
         self._platform.bus.wake()
         return "invited"
 
@@ -230,3 +198,25 @@ class MeHelpers(MeBase):
         yes = str((await request.post()).get("answer", "")) == "yes"
         await self._settle(who.record.person_id, who.seat.supporter_id, yes)
         return self.show(request, "me_done.html", text=self.w("help_done_yes" if yes else "help_done_no"))
+
+
+async def invite(tx: Connection, access: Access, person_id: str, supporter_id: str) -> None:
+    """Asks a helper by text whether they agree; nothing where they have no mobile, or said that the number is not theirs."""
+    notice_id = new_id()
+    theirs = sa.select(*columns(SealedContact, register.contact)).where(
+        register.contact.c.owner_id == supporter_id, register.contact.c.kind == "sms"
+    )
+    for contact in await rows_of(tx, SealedContact, theirs):
+        await keep_notice(tx, notice_id, person_id, "supporter_invitation", contact.contact_id)
+        if contact.why_not != "not_hers":
+            message = access.notice(
+                notice_id,
+                "supporter_invitation",
+                supporter_id,
+                entry_of(contact),
+                "supporter_sms",
+                language(),
+                INVITE_S,
+            )
+            await publish(tx, [message])
+        return

@@ -21,6 +21,7 @@ from services.shared.crypto.signing import Signer
 from services.shared.database.batches import one_of
 from services.shared.database.engine import Connection
 from services.shared.database.rows import rows_of
+from services.shared.ledger.help_wanted import wanted_in_chain
 from services.shared.powers.who import Who
 from services.shared.web.cookies import COOKIE, cookie_of
 from services.shared.web.opening_order import REASON_KEPT, HelpCall, HelpCalls, Sealed, give_calls
@@ -114,12 +115,15 @@ async def order(
             )
         )
     }
+    wanted = await wanted_in_chain(db, cases[0]["warning_id"], people) if people else {}
     calls = []
     for one in sorted(cases, key=danger):
         entry = entries.get((one["warning_id"], one["person_id"]))
         if entry is None or one["case_id"] not in came_by:
             continue
         numbers: dict[str, Sealed] = {}
+        if one["kind"] == "help" and (said := wanted.get(one["person_id"])) is not None and said.sealed:
+            numbers["call back"] = Sealed("call_back", said.owner, said.key_id, said.sealed)
         phone = phones.get(came_by[one["case_id"]])
         if phone is not None and phone.sealed is not None and phone.channel not in ("email", "push", "chat"):
             numbers[phone.address_key] = Sealed(phone.addressee_kind, phone.contact_id, phone.key_id, phone.sealed)

@@ -17,6 +17,7 @@ from services.shared.errors import NotFound
 from services.shared.i18n import english, mark
 from services.shared.ledger.answers import answer_log
 from services.shared.ledger.deliveries import with_more
+from services.shared.ledger.help_wanted import HelpWanted, help_number, wanted_in_chain
 from services.shared.ledger.states import STOPPED
 from services.shared.ledger.tables import Delivery, delivery
 from services.shared.ledger.warnings import warning_state
@@ -45,7 +46,8 @@ class CaseTotals(TypedDict):
     nobodys: int
 
 
-# times are seconds since 1970; `left` and `waiting_s` are seconds
+# `help_number` is what the caller was told their call is known by; `wanted`, `people` (0: not said) and whether there is a number
+# to call back are what they said with it; times are seconds since 1970; `left` and `waiting_s` are seconds
 CaseState = TypedDict(
     "CaseState",
     {
@@ -53,6 +55,7 @@ CaseState = TypedDict(
         "taken_at": float | None, "team": str, "rescue": bool, "left": int | None, "told": int, "late": bool,
         "waiting_s": int, "closed_at": float | None, "closed_by": str, "close_reason": str, "zone_id": str,
         "needs": list[str], "channel": str, "from": str, "can_answer": bool, "history": list[CaseEvent],
+        "help_number": str, "wanted": list[str], "people": int, "call_back": bool,
     },
 )  # fmt: skip
 NOT_SENT = ("failed", "suppressed", "expired", "cancelled")
@@ -101,9 +104,12 @@ async def cases(db: Connection, warning_id: str, now: float) -> list[CaseState]:
 def without_people(shown: Sequence[CaseState]) -> list[CaseState]:
     """The same for somebody who may watch and not handle them: no person, need, zone or words of anybody."""
     return [
-        {**one, "person_id": "", "zone_id": "", "needs": [], "history": [{**e, "words": ""} for e in one["history"]]}
+        {
+            **one, "person_id": "", "zone_id": "", "needs": [], "help_number": "", "wanted": [], "people": 0,
+            "history": [{**e, "words": ""} for e in one["history"]],
+        }
         for one in shown
-    ]
+    ]  # fmt: skip
 
 
 async def case_shown(db: Connection, case_id: str, now: float) -> CaseState:
@@ -119,9 +125,13 @@ async def _all_of(db: Connection, shown: Sequence[CaseRow], now: float) -> list[
     phones = await _phones(db, [c.delivery_id for c in shown])
     answerable = await phones_of(db, [c.delivery_id for c in shown])
     places = await _places(db, [(c.warning_id, c.person_id) for c in shown if c.person_id])
+    calls = [c for c in shown if c.kind == "help"]
+    wanted = await wanted_in_chain(db, calls[0].warning_id, [c.person_id for c in calls]) if calls else {}
+    chain = await chain_of(db, shown[0].warning_id) if shown else ""
     return [
         _one(
-            c, events.get(c.case_id, []), phones.get(c.delivery_id), places.get((c.warning_id, c.person_id)), now,
+            c, help_number(chain, c.person_id), wanted.get(c.person_id) if c.kind == "help" else None,
+            events.get(c.case_id, []), phones.get(c.delivery_id), places.get((c.warning_id, c.person_id)), now,
             can_answer=c.delivery_id in answerable,
         )
         for c in shown
@@ -139,11 +149,17 @@ async def totals(db: Connection, warning_id: str) -> CaseTotals:
     return {"open": calls + questions, "help": calls, "question": questions, "nobodys": nobodys_}
 
 
-async def _chain(db: Connection, warning_id: str) -> list[str]:
-    """All warnings of its chain: a call for help outlives the warning it was made under. NotFound where it is none."""
+async def chain_of(db: Connection, warning_id: str) -> str:
+    """The chain a warning stands in. NotFound where it is none."""
     chain = await db.scalar(sa.select(warning_state.c.chain_id).where(warning_state.c.warning_id == warning_id))
     if chain is None:
         raise NotFound(f"there is no warning {warning_id}", field="warning_id", given=warning_id)
+    return str(chain)
+
+
+async def _chain(db: Connection, warning_id: str) -> list[str]:
+    """All warnings of its chain: a call for help outlives the warning it was made under. NotFound where it is none."""
+    chain = await chain_of(db, warning_id)
     return list(await db.scalars(sa.select(warning_state.c.warning_id).where(warning_state.c.chain_id == chain)))
 
 
@@ -237,6 +253,8 @@ async def _places(db: Connection, about: Sequence[tuple[str, str]]) -> dict[tupl
 
 def _one(
     row: CaseRow,
+    number: str,
+    wanted: HelpWanted | None,
     events: Sequence[_Event],
     phone: _Answered | None,
     place: _Place | None,
@@ -264,7 +282,9 @@ def _one(
         "waiting_s": round(now - row.opened_at), "closed_at": row.closed_at, "closed_by": row.closed_by,
         "close_reason": row.close_reason, "zone_id": zone, "needs": list(groups),
         "channel": phone.channel if phone is not None else "", "from": phone.addressee_kind if phone is not None else "",
-        "can_answer": can_answer,
+        "can_answer": can_answer, "help_number": number if row.kind == "help" and row.person_id else "",
+        "wanted": wanted.words if wanted is not None else [], "people": wanted.people if wanted is not None else 0,
+        "call_back": wanted is not None and bool(wanted.sealed),
         "history": sorted(history, key=lambda h: (h["at"], ORDER.get(h["what"], 2), h["by"] != "")),
     }  # fmt: skip
 

@@ -148,6 +148,10 @@ def feed(database: Database, name: str) -> AbstractAsyncContextManager[bool]:
     return _alone(database, f"feed:{name}")
 
 
+def webhook(database: Database, webhook_id: str) -> AbstractAsyncContextManager[bool]:
+    return _alone(database, f"webhook:{webhook_id}")
+
+
 def audience(database: Database, warning_id: str) -> AbstractAsyncContextManager[bool]:
     return _alone(database, f"audience:{warning_id}")
 

@@ -7,6 +7,7 @@ from aiohttp import web
 COOKIE = "tocsin"
 ME_COOKIE = "tocsin_me"  # a resident's
 TRIP_COOKIE = "tocsin_trip"  # of a browser that is away at an office's own sign-in
+REGISTER_COOKIE = "tocsin_register"  # of a browser in which somebody fills in a registration
 LIST_COOKIE = "tocsin_list"  # of a device that opened a list of doors
 PLATFORM_HTTPS = web.AppKey("https", bool)
 

@@ -36,6 +36,7 @@ PREFIXES: tuple[tuple[str, str], ...] = (  # path prefix > service; the embedded
     ("/cap", "gateway"),
     ("/people", "registry"),
     ("/me", "registry"),
+    ("/register", "registry"),
     ("/live", "router"),
     ("/report", "router"),
     ("/l", "channels"),
@@ -57,7 +58,11 @@ PLATFORM_DATABASE = web.AppKey("database", Database)
 PUBLIC = ("/public/", "/cap/", "/static/", "/vendor/")
 OWN_LINKS = ("/callbacks/", "/l/", "/a/")  # a signed link is a key
 HEALTH = ("/livez", "/readyz", "/metrics")
-SIGN_INS = ("/console", "/me")  # where a form signs in: another site must not sign anybody in as somebody else
+SIGN_INS = (
+    "/console",
+    "/me",
+    "/register",
+)  # where a form signs in: another site must not sign anybody in as somebody else
 MAX_BODY = 2 * 1024 * 1024
 LIST_PATH, MAX_LIST = "/people/import", 1024**3  # a list of people is read from the disk, not from memory: bytes of one
 

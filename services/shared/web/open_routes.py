@@ -38,17 +38,23 @@ OPEN_ROUTES: dict[str, OpenTo] = {
     "/l/{token}/{delivery_id}": OpenTo("a link, on the device that opened it", "one visit of that list"),
     "/a/signs/{file}": EVERYBODY,
     "/a/{token}": OpenTo("a link", "one delivery; nobody is named once its warning is over"),
+    "/a/{token}/help": OpenTo("a link", "one call for help: what is wanted, by whoever has the link that made it"),
     "/a/{token}/aloud": OpenTo("a link", "the words of one warning"),
     "/a/v/{token}": OpenTo("a link", "one callout"),
     "/me/helper/{token}": OpenTo("a link", "one invitation"),
+    "/register/told/{token}": OpenTo("a link", "one's own entry, which somebody else made"),
     "/livez": OpenTo("nothing, from beside", "none"),
     "/readyz": OpenTo("nothing, from beside", "none"),
     "/metrics": OpenTo("nothing, from beside", "counts"),
 }
+REGISTERING = OpenTo(
+    "nothing, then a cookie of that browser", "what it fills in; a code to the phone before it is kept"
+)
 OPEN_UNDER: dict[str, OpenTo] = {
     "/cap/": EVERYBODY,
     "/public/": EVERYBODY,
     "/me": RESIDENT,
+    "/register": REGISTERING,
     "/callbacks/": OpenTo("a MAC in the address and the provider's signature", "one delivery"),
 }
 

@@ -129,6 +129,8 @@ async def walked(
             await everything.pressed(who.page, looks.at)
             await everything.helper(who.page, looks.at)
             walk.patterns.add("/me/helper/{token}")
+            await everything.registers(who.page, looks.at)
+            walk.patterns.add("/register/told/{token}")
         return walk.never_seen(shown)
 
 

@@ -142,7 +142,9 @@ async def test_no_route_believes_what_an_empty_key_signs(bare: Town) -> None:
                     assert answer.status < 500, f"{method} {pattern}: {answer.status}"
                     if 300 <= answer.status < 400:
                         to = answer.headers["Location"].partition("?")[0]
-                        assert pattern == "/" or to in ("/console/sign-in", "/me", "/me/code"), f"{pattern} > {to}"
+                        assert pattern == "/" or to in ("/console/sign-in", "/me", "/me/code", "/register"), (
+                            f"{pattern} > {to}"
+                        )
     assert asked > 500
     assert before == await counts(bare)
 

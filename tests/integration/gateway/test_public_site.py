@@ -166,12 +166,50 @@ async def test_the_first_page_stays_while_the_database_is_away(desk: Town, monke
     assert "We cannot ask anew" not in await text(desk, "/")
 
 
+async def test_the_list_stays_while_the_database_is_away(desk: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With its time, past warnings too where they were read before; else what is in force; and anew once it answers."""
+    over, _ = await sent(desk, expires=60)
+    desk.clock.advance_to(desk.clock.now() + 7200)
+    warning_id, _ = await sent(desk, "A-2")
+    assert over in await text(desk, "/public/warnings")
+
+    async def away(*_: object) -> boards.PublicBoard:
+        raise sa.exc.OperationalError("SELECT", {}, Exception("away"), connection_invalidated=True)
+
+    monkeypatch.setattr(public_pages, "board", away)
+    desk.clock.advance_to(desk.clock.now() + 60)
+    page = await text(desk, "/public/warnings")
+    assert "We cannot ask anew just now. This is what we knew at" in page
+    assert warning_id in page
+    assert over in page
+    assert "is not known just now" in await text(desk, "/public/warnings?page=2", 503), "that one was never read"
+    monkeypatch.undo()
+    desk.clock.advance_to(desk.clock.now() + public_pages.BOARD_S)
+    assert "We cannot ask anew" not in await text(desk, "/public/warnings")
+
+
+async def test_the_list_says_what_the_first_page_knew(desk: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nobody had asked for the list before, it names what is in force all the same."""
+    warning_id, _ = await sent(desk)
+    await text(desk, "/")
+
+    async def away(*_: object) -> boards.PublicBoard:
+        raise TimeoutError
+
+    monkeypatch.setattr(public_pages, "board", away)
+    desk.clock.advance_to(desk.clock.now() + 60)
+    page = await text(desk, "/public/warnings")
+    assert "We cannot ask anew just now." in page
+    assert warning_id in page
+
+
 async def test_a_first_page_that_never_knew_anything_says_so(desk: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     async def away(*_: object) -> boards.PublicBoard:
         raise TimeoutError
 
     monkeypatch.setattr(public_pages, "board", away)
     assert "is not known just now" in await text(desk, "/", 503)
+    assert "is not known just now" in await text(desk, "/public/warnings", 503)
 
 
 async def test_every_page_is_small_in_each_language(desk: Town) -> None:

@@ -361,7 +361,7 @@ def test_forms_and_lines_are_held_against_english_too(monkeypatch: pytest.Monkey
     made["es"] |= {"short": {"limit": 3, "text": "{short_source}: {name}. {action} {menu} No.{number}"}}
     del made["fr"]["crawl"]
     monkeypatch.setattr(draft_rules, "forms", lambda: made)
-    thanks = {**LINES["es"].thanks, "help": "We have your request for help."}
+    thanks = {**LINES["es"].thanks, "help": "We have your request for help, {case}."}
     monkeypatch.setitem(LINES, "es", dataclasses.replace(LINES["es"], thanks=thanks, one_way="Ayuda: llame."))
     found = [*draft_rules.findings([*shipped().values()])]
     for fault in (

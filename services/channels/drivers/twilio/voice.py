@@ -302,7 +302,7 @@ class VoiceTwilio:
             for report in passed_on(row, answer, f"{form.get('CallSid', '')}:key:{digit}"):
                 await receivers.recorder.report(report)
             voice = VOICES[language_of_lines(language)]
-            thanks = escape(await receivers.replies.thanks(answer, row.warning_id, language))
+            thanks = escape(await receivers.replies.thanks(answer, row.warning_id, language, row.person_id))
             text = f'<?xml version="1.0" encoding="UTF-8"?><Response><Say language="{voice}">{thanks}</Say><Hangup/></Response>'
         return web.Response(text=text, content_type="application/xml")
 

@@ -1,0 +1,1 @@
+"""Residents register themselves, or somebody for them."""
