@@ -56,6 +56,7 @@ RIGHTS: Mapping[str, tuple[str, str, str, str]] = {  # table > of gateway, regis
     "gateway_quarantine": ("SID", "", "", ""),
     "gateway_reference": ("SI", "", "", ""),
     "gateway_review": ("SIU", "", "", ""),
+    "gateway_sketch": ("SIU", "", "", ""),
     "gateway_webhook": ("SU", "", "", ""),
     "gateway_webhook_event": ("SIUD", "", "", ""),
     "help_wanted": ("", "", "S", "SIU"),

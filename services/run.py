@@ -85,9 +85,10 @@ def _listening(settings: Settings) -> socket.socket:
 def _service(undo: AsyncExitStack, role: str, platform: Platform, sole: bool, recorder_window_s: float) -> Service:
     """The service of that name, loaded now."""
     if role == "gateway":
+        from services.channels.messages.suggested import OwnTexts
         from services.gateway.service import GatewayService
 
-        return GatewayService(platform)
+        return GatewayService(platform, OwnTexts())
     if role == "registry":
         from services.registry.service import RegistryService
 

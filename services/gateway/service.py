@@ -8,6 +8,7 @@ from aiohttp import web
 
 from services.gateway.accounts.openid import OpenId, OpenIdSettings
 from services.gateway.accounts.proofs import Proofs
+from services.gateway.drafting.reading import WritingTexts
 from services.gateway.feeds.file import read_feeds
 from services.gateway.feeds.poller import Feeds
 from services.gateway.public_cache import PublicCache
@@ -23,6 +24,10 @@ from services.gateway.web.log_pages import LogPages
 from services.gateway.web.pages import ConsolePages
 from services.gateway.web.public_pages import PublicPages
 from services.gateway.web.sign_in import SignInPages
+from services.gateway.web.sketch_check import SketchCheckPages
+from services.gateway.web.sketch_frame import SketchFrame
+from services.gateway.web.sketch_pages import SketchPages
+from services.gateway.web.sketch_start import SketchStartPages
 from services.gateway.web.staff import StaffPages
 from services.gateway.webhooks.telling import Webhooks
 from services.shared.audit.audit_head import HeadFile, Keeper
@@ -39,7 +44,8 @@ class GatewayService:
 
     name = "gateway"
 
-    def __init__(self, platform: Platform) -> None:
+    def __init__(self, platform: Platform, texts: WritingTexts) -> None:
+        """`texts`: the words phones get, which a warning that is written begins with."""
         self._platform = platform
         self._next_ageing = 0.0
         signing = Signing(platform.keys.audit)
@@ -56,7 +62,11 @@ class GatewayService:
         )
         office = OpenId(platform.settings.part(OpenIdSettings), f"{proofs.passkeys.origin}/console/sign-in/office/back")
         sign_in = SignInPages(platform, proofs, office)
-        self._pages = ConsolePages(platform, self.admission, self.acts, self.kept, sign_in)
+        frame = SketchFrame(platform, texts)
+        self._sketches = SketchPages(frame, self.acts, sign_in)
+        self._sketch_starts = SketchStartPages(frame, self.acts)
+        self._sketch_checks = SketchCheckPages(frame, self.admission, self.acts)
+        self._pages = ConsolePages(platform, self.admission, self.acts, self.kept, sign_in, self._sketches)
         self._public = PublicPages(platform, self.kept)
         self._people = (
             sign_in, JoinPages(platform, proofs, office, sign_in), AccountPages(platform, proofs, sign_in),
@@ -78,6 +88,9 @@ class GatewayService:
         yield from self._pages.routes()
         for pages in self._people:
             yield from pages.routes()
+        yield from self._sketch_starts.routes()
+        yield from self._sketches.routes()
+        yield from self._sketch_checks.routes()
         yield from self._approvals.routes()
         yield from self._log.routes()
         yield from self._cap_feed.routes()

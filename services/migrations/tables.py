@@ -10,6 +10,7 @@ from services.channels.providers import provider_store, stations
 from services.channels.sending import reconcile
 from services.gateway import store as gateway
 from services.gateway.approvals import store as approval_store
+from services.gateway.drafting import sketch_store
 from services.gateway.feeds import feed_store
 from services.gateway.intake import chains, quarantine
 from services.gateway.webhooks import webhook_store
@@ -34,6 +35,6 @@ OWNERS = (
     chains, clock_watch, help_wanted, handover,
     device_store, feed_store, gateway, ledger, lookup_tables, resident_tables, outbox, multipart, provider_store,
     quarantine, reconcile, registry, key_rotation, router, sealing, channels_keys, house_keys, sessions, signed_requests,
-    stations, opted_out, list_links, pagers, webhook_store,
+    stations, opted_out, list_links, pagers, sketch_store, webhook_store,
 )  # fmt: skip
 __all__ = ["OWNERS", "metadata"]

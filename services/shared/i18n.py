@@ -17,7 +17,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from functools import lru_cache
 from pathlib import Path
 from string import Formatter
@@ -167,6 +167,11 @@ def moment(when: datetime) -> str:
     """'Sun 22 Nov 09:40 (UTC+08:00)', never a time without its zone; in the order the language has."""
     pattern = tc("a moment, as CLDR writes date patterns", "EEE dd MMM HH:mm")
     return f"{written(when, pattern)} ({when.tzname()})"
+
+
+def moment_at(when: float, offset_min: int) -> str:
+    """The same of seconds since 1970 UTC, so many minutes east of it."""
+    return moment(datetime.fromtimestamp(when, timezone(timedelta(minutes=offset_min))))
 
 
 def written(when: datetime, pattern: str) -> str:

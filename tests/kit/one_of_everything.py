@@ -97,8 +97,23 @@ class Everything:
             *(f"/public/check?number={number}" for number in (*numbers, "0001")),
             "/nothing", f"/people/{RESIDENT.person_id}", "/me/purposes/drills", "/me/text/address", "/me/answer/moves",
             *(link.removeprefix(town.url) for link in links),
+            "/send", "/send/new?template=flash_flood.red.leave", *await self.sketches(flood),
             f"/a/v/{town.node.platform.signer('links').token('callout', await self.called_out(flood))}",
         ]  # fmt: skip
+
+    async def sketches(self, warning_id: str) -> list[str]:
+        """What is being written, and its check: a new one that lacks a place, and an update."""
+        town, found = self.town, []
+        headers = {"Authorization": f"Bearer {town.key}", "Accept": "text/html"}
+        for path, fields in (
+            ("/send/new", {"template": "flash_flood.red.leave", "impact": "23:50"}),
+            (f"/send/update/{warning_id}", {}),
+        ):
+            asked = town.session.post(town.url + path, data=fields, headers=headers, allow_redirects=False)
+            async with asked as answer:
+                found += [answer.headers["Location"], f"{answer.headers['Location']}/check?waited=99"]
+        await town.settle()
+        return found
 
     async def somebody(self, warning_id: str) -> str:
         """Who called for help under it."""

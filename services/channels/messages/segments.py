@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from services.channels.messages.sms_encoding import GSM7, pieces
+from services.channels.messages.sms_encoding import GSM7, pieces, units
 
 
 @dataclass(frozen=True)
@@ -21,3 +21,8 @@ def segments(text: str) -> Segments:
     coding, found = pieces(text)
     octets = sum(map(len, found))
     return Segments("gsm-7", octets, len(found)) if coding == GSM7 else Segments("ucs-2", octets // 2, len(found))
+
+
+def outside(text: str) -> str:
+    """The characters of a text that GSM-7 does not have, each once, in the order they come."""
+    return "".join(one for one in dict.fromkeys(text) if units(one)[0] != GSM7)

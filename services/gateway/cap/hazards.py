@@ -16,6 +16,9 @@ from services.gateway.cap.model import Info
 from services.shared import hazards
 from services.shared.hazards import UNKNOWN, known
 
+OUR_CODE = "tocsin:hazard"
+"""An event code whose values are our own hazards: what was written here says which one it is about."""
+
 
 @dataclass(frozen=True)
 class _Marks:
@@ -65,6 +68,8 @@ def hazard_of(infos: Iterable[Info]) -> str:
 
 def _by_code(pair: tuple[str, str]) -> str | None:
     name, value = pair
+    if name == OUR_CODE:
+        return value if value in known() else None
     if name == "awareness_type":
         return _all().awareness.get(value.split(";")[0].strip())
     if name == "GROUP":

@@ -18,7 +18,7 @@ class Publisher:
     """Broken at once where the signing key and its certificate are not a pair we can sign with."""
 
     def __init__(self, settings: Settings, public_url: str) -> None:
-        self._sender = settings.cap_sender or f"tocsin@{urlsplit(public_url).netloc}"
+        self._sender = sender_of(settings, public_url)
         self._check = f"{settings.public_url}/public/check" if settings.public_url else ""
         self._hotline = settings.hotline
         self._links = settings.links(public_url)
@@ -41,6 +41,11 @@ class Publisher:
         )
         data = (ending_document if row.state_ending else cap_document)(row, tier, parts, name)
         return sign(data, *self._pair) if self._pair else data
+
+
+def sender_of(settings: Settings, public_url: str) -> str:
+    """Who we are in CAP."""
+    return settings.cap_sender or f"tocsin@{urlsplit(public_url).netloc}"
 
 
 def identifier_of(warning_id: str) -> str:

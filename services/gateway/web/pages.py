@@ -20,6 +20,7 @@ from services.gateway.warnings.admit import Admission
 from services.gateway.warnings.first_page import gathered
 from services.gateway.warnings.part_return import from_form
 from services.gateway.web.sign_in import SignInPages
+from services.gateway.web.sketch_pages import PATH, SketchPages
 from services.shared.clock import wall
 from services.shared.endings import ENDING_KINDS, GOES_ON, PART_RETURNS
 from services.shared.errors import Conflict, NotAllowed, NotFound, Refused
@@ -62,10 +63,17 @@ class ConsolePages:
     """The handlers of /console and /public."""
 
     def __init__(
-        self, platform: Platform, admission: Admission, acts: Acts, kept: PublicCache, sign_in: SignInPages
+        self,
+        platform: Platform,
+        admission: Admission,
+        acts: Acts,
+        kept: PublicCache,
+        sign_in: SignInPages,
+        sketches: SketchPages,
     ) -> None:
         self._platform = platform
         self._sign_in = sign_in
+        self._sketches = sketches
         self._kept = kept
         self._admission = admission
         self._acts = acts
@@ -91,6 +99,10 @@ class ConsolePages:
         entered = await self._sign_in.entered(request)
         if isinstance(entered, web.Response):
             return entered
+        if entered.text and entered.to.startswith(PATH):
+            return self._sign_in.lay(
+                await self._sketches.typed_before(entered.who, entered.to, entered.text), entered.cookie
+            )
         if entered.text:
             return self._sign_in.lay(await self._console(request, entered.who, "", entered.text), entered.cookie)
         raise self._sign_in.lay(web.HTTPSeeOther(entered.to), entered.cookie)

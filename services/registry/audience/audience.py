@@ -170,7 +170,7 @@ async def make_page(database: Database, row: Job, area: Shape | None, now: float
         if row.plane == "drill":
             page = await _rehearsed(db, page)
         profiles, people = await _entries(db, page, area, moment)
-        workers = await _workers(db, moment.minute)
+        workers = await workers_on_shift(db, moment.minute)
     total = row.total + len(people)
     digest = _joined(row.digest, digest_of(p.person_id for p in people))
     cursor = end
@@ -298,7 +298,7 @@ def _contacts(rows: Sequence[FoundContact], minute: int) -> tuple[ContactEntry, 
     )
 
 
-async def _workers(db: Connection, minute: int) -> tuple[WorkerEntry, ...]:
+async def workers_on_shift(db: Connection, minute: int) -> tuple[WorkerEntry, ...]:
     """Workers whose shift covers the local minute of the day; a backup takes over the grids of whoever is off."""
     every = {row.worker_id: row for row in await register.every_worker(db)}
     here = {w: row for w, row in every.items() if row.status == "active" and on_shift(row.shift, minute)}

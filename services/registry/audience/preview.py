@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from services.registry.audience import whereabouts
+from services.registry.audience.audience import workers_on_shift
 from services.registry.audience.whereabouts import Moment
 from services.registry.geo.areas import BOUNDARY, INSIDE, Shape
 from services.registry.store import register
@@ -59,6 +62,7 @@ async def preview(db: Connection, asked: WarningIssued, now: float) -> AudienceF
     """The answer to a preview: profiles, and how many people have each."""
     area, unresolved = await register.area_of(db, asked.area, asked.geocodes)
     counts = await count(db, area, Moment(now, asked.utc_offset_min))
+    workers = await workers_on_shift(db, Moment(now, asked.utc_offset_min).minute)
     known = await register.profiles_of(db, counts.by_profile)
     keys = sorted(counts.by_profile)
     return AudienceFound(
@@ -70,6 +74,7 @@ async def preview(db: Connection, asked: WarningIssued, now: float) -> AudienceF
         page=0,
         last=True,
         profiles=tuple(known[key] for key in keys),
+        workers=tuple(replace(one, contacts=()) for one in workers),  # how many doors they can do; nobody is asked
         total=sum(counts.by_profile.values()),
         counts=tuple(counts.by_profile[key] for key in keys),
         estimated=counts.estimated,

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from msgspec.structs import replace
 
+from services.router.doors.teams import doors_in
 from services.router.explaining.foresee import foresee
 from services.router.planning.contexts import Contexts
 from services.router.planning.plan import WarningContext
@@ -45,13 +46,19 @@ async def counted(db: Connection, contexts: Contexts, message: AudienceFound) ->
     found = {}
     for tier in tiers:
         ctx = WarningContext(_at(asked, tier), contexts.current, drivers, channels)
-        found[tier.word] = await _tier(ctx, message)
+        found[tier.word] = await _tier(ctx, message) | {"doors_possible": _doors_possible(ctx, message)}
     return {
         "people": sum(message.counts),
         "estimated": message.estimated,
         "unresolved": [list(u) for u in message.unresolved],
         "tiers": found,
     }
+
+
+def _doors_possible(ctx: WarningContext, message: AudienceFound) -> int:
+    """How many doors the teams on shift can do until it is too late."""
+    left = ctx.last_door() - ctx.issued.released
+    return sum(doors_in(one.doors_per_hour, left) for one in message.workers)
 
 
 async def answer(tx: Connection, message: AudienceFound, result: dict[str, Any]) -> None:

@@ -20,6 +20,7 @@ from services.shared.i18n import t
 from services.shared.ledger.approvals import asked_about, has_preapprovals
 from services.shared.ledger.warnings import warning_scope, warning_state, warning_text
 from services.shared.powers.approval import LARGE_PEOPLE, approval_of, in_short
+from services.shared.powers.changes import changes, replaced_by, version_of
 from services.shared.powers.ground import contradicts, neighbours
 from services.shared.powers.may import may
 from services.shared.powers.power import Power
@@ -104,6 +105,7 @@ class LivePages:
             where = (await db.execute(sa.select(warning_scope).where(warning_scope.c.warning_id == warning_id))).one()
             asked = await asked_about(db, warning_id)
             preapprovals = await has_preapprovals(db, state.authority, now)
+            before, after = await replaced_by(db, warning_id), await version_of(db, warning_id)
             others = await neighbours(db, state.chain_id, where.area, where.geocodes, now)
         shown = replace(who, proved_at=None)  # a button that asks again who they are is there
         parts = text.parts
@@ -122,6 +124,8 @@ class LivePages:
             preapprovals=preapprovals,
             may_ask=may(shown, Power.ASK, thing) is None,
             proposes=may(shown, Power.PROPOSE, thing) is None and state.tier and not state.ending,
+            before=before if not state.ending else None,
+            changed_parts=changes(before, after, self._platform.settings.offset_at) if before and after else [],
             typed=where.braked or (approval.people or 0) >= LARGE_PEOPLE,
             to_type=[in_short(parts[language]["place"]) for language in parts["languages"]],
             km2=where.km2,

@@ -43,6 +43,7 @@ OFFERED = (
     Power.SAY_DOORS,
     Power.END,
     Power.ASK,
+    Power.WRITE,
 )  # what the live page has buttons for
 PARTS = ("top", "now", "help", "warnings", "reached", "acts", "board", "tables", "zones", "missing")  # in their order
 NOT_SENT = ("top",)  # what a warning has that has told nobody

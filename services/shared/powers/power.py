@@ -17,6 +17,7 @@ class Power(StrEnum):
     SEE = "see"  # what a warning says, its tier and state
     WATCH = "watch"  # how a warning does: counts, cases, channels of it
     PREVIEW = "preview"  # whom a draft would reach
+    WRITE = "write"  # a sketch: a warning that is not handed in yet
     DRAFT = "draft"
     ASK = "ask a second"  # person to send it, or to help
     PROPOSE = "propose"  # a preapproval
@@ -93,6 +94,7 @@ BOUNDS: dict[Power, Bound] = {
     Power.SEE: Bound("read", everybody=True),
     Power.WATCH: Bound("read", owner=True),
     Power.PREVIEW: Bound("draft", owner=True),
+    Power.WRITE: Bound("draft", owner=True),
     Power.DRAFT: Bound("draft", area=True, tier=True, subject=True),
     Power.ASK: Bound("draft", owner=True),
     Power.PROPOSE: Bound("draft", owner=True, area=True, tier=True, subject=True),

@@ -13,6 +13,7 @@ from aiohttp import web
 FOLDER = Path(__file__).with_name("vendor")
 SCRIPTED_PATHS = (
     "/console",
+    "/send",
     "/live",
     "/people",
     "/report",

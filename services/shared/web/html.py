@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
-from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -76,7 +75,7 @@ def local_time(when: float, offset: int | Callable[[float], int]) -> str:
     `offset` are minutes east of UTC, or what gives them for a time: two times may lie on two sides of a clock change.
     """
     minutes = offset if isinstance(offset, int) else offset(when)
-    return i18n.moment(datetime.fromtimestamp(when, timezone(timedelta(minutes=minutes))))
+    return i18n.moment_at(when, minutes)
 
 
 class Offer(NamedTuple):

@@ -1,0 +1,100 @@
+"""Asks whom a sketch would reach, and reads the answer: the question is that of every preview, about a warning nobody has yet.
+
+What decides the answer gives the question its name. So what was counted once is not counted again, and no answer to an earlier
+question is taken for the one to this.
+"""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+import sqlalchemy as sa
+
+from services.gateway.drafting.reading import SketchReading
+from services.shared.bus.outbox import id_of, new_id, publish
+from services.shared.database.engine import Connection
+from services.shared.hazards import known
+from services.shared.ledger.warnings import warning_preview
+from services.shared.messages import WarningIssued
+from services.shared.service import Platform
+
+STEP_S = 900.0  # the impact, as exactly as it matters whom it reaches
+
+
+class OneGroup(TypedDict):
+    """People of a need group."""
+
+    people: int
+    one_channel: int
+    no_channel: int
+
+
+class AtTier(TypedDict):
+    """Whom a warning reaches at one tier."""
+
+    by_group: dict[str, OneGroup]
+    by_channel: dict[str, int]
+    doors_at_0: int
+    doors_possible: int
+    not_asked: int
+    no_channel: int
+
+
+class Estimate(TypedDict):
+    """People in the area, `estimated` of them by the share of a cell it covers, and by tier whom it reaches."""
+
+    people: int
+    estimated: int
+    tiers: dict[str, AtTier]
+
+
+RESPONDS = {
+    "leave": "evacuate",
+    "go_to_place": "evacuate",
+    "go_up": "shelter_in",
+    "stay_in": "shelter_in",
+    "leave_or_stay": "evacuate",
+    "check_on": "check_on",
+}
+"""An instruction as paths reckon with it; any other moves nobody."""
+
+
+def question_of(reading: SketchReading) -> str:
+    """The name of the question; empty where there is nothing to ask yet."""
+    if reading.tier is None or reading.place.shape is None or reading.content.hazard not in known():
+        return ""
+    place, content = reading.place, reading.content
+    when = f"{(reading.impact or 0.0) // STEP_S:.0f}"
+    codes = ";".join("=".join(code) for code in place.geocodes)
+    return id_of("sketch", content.hazard, reading.tier.word, content.instruction, when, codes, place.geojson)
+
+
+async def ask(tx: Connection, platform: Platform, reading: SketchReading) -> None:
+    """Asks, where nobody has asked the same."""
+    question = question_of(reading)
+    if not question or await _asked(tx, question):
+        return
+    settings, now, place = platform.settings, platform.clock.now(), reading.place
+    await publish(tx, [
+        WarningIssued(
+            msg_id=new_id(), plane=settings.plane, warning_id=question, tier=int(reading.tier or 0), kind="alert",
+            purpose="preview", chain_id=question, hazard=reading.content.hazard,
+            respond=RESPONDS.get(reading.content.instruction, "as_told"), sent=now, expires=reading.ends,
+            impact=reading.impact, area=place.geojson if place.rings or place.circles else "", geocodes=place.geocodes,
+            replaces=(), ending="", utc_offset_min=settings.offset_at(now), released=now,
+        )
+    ])  # fmt: skip
+
+
+async def _asked(db: Connection, question: str) -> bool:
+    mine = sa.select(warning_preview.c.warning_id).where(warning_preview.c.warning_id == question)
+    return await db.scalar(mine) is not None
+
+
+async def answer(db: Connection, reading: SketchReading) -> Estimate | None:
+    """What was counted; None where nothing is there yet."""
+    question = question_of(reading)
+    found: Estimate | None = None
+    if question:
+        found = await db.scalar(sa.select(warning_preview.c.result).where(warning_preview.c.warning_id == question))
+    return found

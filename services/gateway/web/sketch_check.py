@@ -1,0 +1,114 @@
+"""Serves the check of a sketch, with every text and whom it reaches, and takes it in as an alert."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterable
+
+from aiohttp import web
+from msgspec.structs import replace
+
+from services.gateway.drafting import estimate, places, sketch_store
+from services.gateway.drafting.picture import picture_of
+from services.gateway.drafting.reading import SketchReading
+from services.gateway.drafting.sketch_store import Sketch
+from services.gateway.warnings.acts import Acts
+from services.gateway.warnings.admit import Admission
+from services.gateway.web.sketch_frame import SketchFrame, order, the_sketch
+from services.shared.audit import trail
+from services.shared.errors import Conflict, Refused
+from services.shared.i18n import t, told
+from services.shared.powers.changes import version_of
+from services.shared.powers.may import may
+from services.shared.powers.power import Power
+from services.shared.powers.warnings import warning_thing
+from services.shared.powers.who import Who
+from services.shared.web.asking import asks
+
+LOOKS, LOOK_EVERY_S = 12, 0.05  # wall
+PATIENCE_S = 15
+
+
+class SketchCheckPages:
+    """The handlers of /send/{sketch_id}/check and its handing in."""
+
+    def __init__(self, frame: SketchFrame, admission: Admission, acts: Acts) -> None:
+        self._frame = frame
+        self._admission = admission
+        self._acts = acts
+
+    def routes(self) -> Iterable[web.AbstractRouteDef]:
+        """The addresses a browser opens."""
+        return (
+            web.get("/send/{sketch_id}/check", self.check),
+            web.post("/send/{sketch_id}/hand-in", self.hand_in),
+        )
+
+    @asks(Power.WRITE, the_sketch)
+    async def check(self, request: web.Request, who: Who) -> web.StreamResponse:
+        waited = request.query.get("waited", "")
+        return await self._check(
+            who, await self._frame.row(request), waited=int(waited) if re.fullmatch("[0-9]{1,3}", waited) else 0
+        )
+
+    async def _check(
+        self, who: Who, row: Sketch, problem: str = "", status: int = 200, waited: int = 0
+    ) -> web.Response:
+        now = self._frame.platform.clock.now()
+        async with self._frame.platform.database.read() as db:
+            reading = await self._frame.reader.read(db, who, row.written, now)
+            around = await places.outlines(db)
+            before = await version_of(db, reading.follows.warning_id) if reading.follows is not None else None
+        changed = self._frame.changes(reading, before, who, row, now) if before is not None and reading.ready else []
+        counted = await self._counted(reading)
+        counting = counted is None and waited < PATIENCE_S and estimate.question_of(reading) != ""
+        alone = reading.tier is not None and reading.tier <= who.alone and "send" in who.actions
+        return self._frame.page(
+            "sketch_check.html", who, status, row=row, reading=reading, picture=picture_of(reading.place.shape, around),
+            forms=self._frame.forms(reading, who, row, now), alone=alone, problem=problem,
+            estimate=counted, waited=waited, counting=counting, before=before, changed_parts=changed,
+
+            order=order,
+        )  # fmt: skip
+
+    async def _counted(self, reading: SketchReading) -> estimate.Estimate | None:
+        """Whom it reaches; waited for a moment, so that the page is whole as it comes."""
+        for _ in range(LOOKS):
+            async with self._frame.platform.database.read() as db:
+                if (found := await estimate.answer(db, reading)) is not None or not estimate.question_of(reading):
+                    return found
+            await asyncio.sleep(LOOK_EVERY_S)
+        return None
+
+    @asks(Power.WRITE, the_sketch)
+    async def hand_in(self, request: web.Request, who: Who) -> web.StreamResponse:
+        """It becomes a draft like any alert that is pasted, and whoever may send it is asked."""
+        row, form = await self._frame.row(request), await request.post()
+        if str(form.get("version", "")) != str(row.version):
+            changed = t("{name} has changed it meanwhile: look at it again.", name=row.changed_name)
+            return await self._check(who, row, changed, 409)
+        now = self._frame.platform.clock.now()
+        async with self._frame.platform.database.write() as tx:
+            row = await sketch_store.date_it(tx, row.sketch_id, now)
+            reading = await self._frame.reader.read(tx, who, row.written, row.sent_at or now)
+        try:
+            incoming = self._frame.incoming(reading, who, row, row.sent_at or now)
+            taken = await self._admission.admit(who, incoming, release=False)
+        except Refused as fault:
+            async with self._frame.platform.database.write() as tx:
+                await sketch_store.undate(tx, row.sketch_id)
+            return await self._check(who, row, told(fault.message), fault.status)
+        async with self._frame.platform.database.write() as tx:
+            await sketch_store.handed_in(tx, row.sketch_id, taken.warning_id)
+            thing = await warning_thing(tx, who, taken.warning_id)
+            await trail.record(
+                tx, who.label, "sketch_hand_in", row.sketch_id, "handed in", {"warning_id": taken.warning_id}
+            )
+        if may(replace(who, proved_at=None), Power.SEND, thing) is not None:
+            try:
+                await self._acts.ask(who, taken.warning_id)
+            except Conflict as decided:  # somebody was quicker, or nothing waits
+                if decided.rule != "state":
+                    raise
+        raise web.HTTPSeeOther(f"/live/{taken.warning_id}/preview")

@@ -1,0 +1,209 @@
+"""A sketch says in CAP what was chosen; what is wrong with it is said by field; two who write at once lose no word."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+import pytest
+import shapely
+from msgspec.structs import replace
+
+from services.channels.messages.suggested import OwnTexts
+from services.gateway.drafting import moments, places, sketch_store
+from services.gateway.drafting.alert import incoming_of
+from services.gateway.drafting.reading import SketchReader
+from services.gateway.drafting.sketch import SketchContent, Wording
+from services.gateway.web.sketch_form import content_of, fields_of, kept_fields
+from services.shared.clock import iso
+from services.shared.database.engine import Database
+from services.shared.powers.who import ACTIONS, Who
+from services.shared.settings import Settings
+from services.shared.tiers import Tier
+from tests.kit.square import SENT
+
+WHO = Who("k", "Li Na", "Qingshui", ACTIONS, int(Tier.RED), names=("Qingshui County", "清水县"))
+SQUARE = "30.0, 103.0\n30.0, 103.1\n30.1, 103.1\n30.1, 103.0"
+FLOOD = SketchContent(hazard="flash_flood", tier="red", instruction="leave", corners=SQUARE)
+NANLING = {"en": Wording(where="Nanling"), "zh-Hans": Wording(where="南岭镇")}
+
+
+def offset_at(_: float) -> int:
+    return 480
+
+
+@pytest.fixture
+def reader() -> SketchReader:
+    return SketchReader(Settings(utc_offset_min=480), OwnTexts(), "duty@qingshui.example")
+
+
+async def read(database: Database, reader: SketchReader, content: SketchContent, who: Who = WHO) -> Any:
+    async with database.read() as db:
+        return await reader.read(db, who, content, SENT)
+
+
+async def test_every_template_is_read_back_as_it_was_chosen(database: Database, reader: SketchReader):
+    """Hazard, tier and instruction of each of our texts go through CAP and come out the same, with nothing left to decide."""
+    cells = OwnTexts().cells()
+    assert 100 < len(cells)
+    for hazard, tier, instruction in cells:
+        content = SketchContent(
+            hazard=hazard, tier=tier.word, instruction=instruction, corners=SQUARE, words=NANLING, impact="23:50"
+        )
+        reading = await read(database, reader, content)
+        assert () == reading.findings, (hazard, tier, instruction, reading.findings)
+        taken = incoming_of(reading, identifier="a", sender="duty@qingshui.example", sent=SENT, drill=False)
+        assert (hazard, tier, instruction) == (taken.hazard, taken.tier, taken.instruction)
+        assert ((), ()) == (taken.hold, taken.undecided), (hazard, tier, instruction)
+
+
+async def test_words_are_there_in_both_languages_and_follow_the_time(database: Database, reader: SketchReader):
+    """Nothing but the place is typed."""
+    reading = await read(database, reader, replace(FLOOD, words=NANLING, impact="23:50"))
+    english, chinese = reading.told["en"].said, reading.told["zh-Hans"].said
+    assert ("Qingshui County", "清水县") == (english.source, chinese.source)
+    assert "Water may come by 23:50." == english.what
+    assert "Leave now, on foot, uphill" in english.action
+    assert "现在离家" in chinese.action
+    later = await read(database, reader, replace(FLOOD, words=NANLING, impact="23:55"))
+    assert "Water may come by 23:55." == later.told["en"].said.what
+
+
+def test_what_was_left_as_suggested_is_not_kept_as_typed():
+    """It follows the template; a browser turns the ends of lines. What goes through a sign-in comes back as it was."""
+    fields = [
+        ("headline.en", "Flash flood"), ("suggested.headline.en", "Flash flood"), ("action.en", "Leave, now!"),
+        ("suggested.action.en", "Leave."), ("what.en", "One\r\nTwo"), ("suggested.what.en", "One\nTwo"),
+        ("areas", "zone=N1"), ("areas", "zone=N2"), ("version", "3"),
+    ]  # fmt: skip
+    content = content_of(fields_of(json.dumps(fields)), ["en", "zh-Hans"])
+    assert {"en": Wording(action="Leave, now!")} == content.words
+    assert ("zone=N1", "zone=N2") == content.areas
+    assert content == content_of(fields_of(kept_fields(fields_of(json.dumps(fields)))), ["en", "zh-Hans"])
+    assert [] == list(fields_of("<alert/>"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "said"),
+    [
+        ({"tier": ""}, "tier", "Choose a tier"),
+        ({"hazard": ""}, "hazard", "Choose what happens"),
+        ({"instruction": ""}, "instruction", "Choose what people are to do"),
+        ({"corners": ""}, "areas", "Say where"),
+        ({"corners": "30, 103\n30"}, "corners", "Corner 2: write latitude, longitude"),
+        ({"corners": "30, 103\n30, 103.1"}, "corners", "at least three corners"),
+        ({"corners": "103, 30\n103, 30.1\n103.1, 30.1"}, "corners", "are the two exchanged?"),
+        ({"corners": "30, 103\n30.1, 103.1\n30.1, 103\n30, 103.1"}, "corners", "crosses itself near 30.0500, 103.0500"),
+        ({"corners": "30, 103\n30, 103.1\n30, 103.2"}, "corners", "its corners lie on one line"),
+        ({"circle": "30, 103"}, "circle", "latitude, longitude, kilometres"),
+        ({"circle": "30, 103, 0"}, "circle", "more than 0"),
+        ({"circle": "30, 103, 5000"}, "circle", "at most 500 kilometres"),
+        ({"geojson": "{"}, "geojson", "This is no GeoJSON"),
+        ({"geojson": '{"type": "Point", "coordinates": [103, 30]}'}, "geojson", "has no area"),
+        ({"geojson": shapely.to_geojson(shapely.box(203, 30, 204, 31))}, "geojson", "outside the globe"),
+        ({"impact": "soon"}, "impact", "This is no time"),
+        ({"impact": "2026-13-01 10:00"}, "impact", "This is no time"),
+        ({"ends": "later"}, "ends", "This is no time"),
+        ({"ends": "2020-01-01 10:00"}, "ends", "lies in the past"),
+        ({"impact": "2026-11-12 10:00", "ends": "2026-11-12 09:00"}, "ends", "would end before the danger comes"),
+        ({"words": {"en": Wording(where="Nanling")}}, "where.zh-Hans", "Enter where it is (zh-Hans)"),
+        ({"words": {**NANLING, "en": Wording(where="Nanling", headline="x" * 161)}}, "headline.en", "161 characters, and 160"),
+        ({"place_to": {"en": "School"}}, "place_open", "not confirmed open"),
+        ({"place_to": {"en": "School"}, "place_open": True}, "place_to.zh-Hans", "in every language: zh-Hans"),
+    ],
+)  # fmt: skip
+async def test_what_is_wrong_is_said_by_field(
+    database: Database, reader: SketchReader, changes: dict[str, Any], field: str, said: str
+):
+    whole = {"words": NANLING} | changes
+    reading = await read(database, reader, replace(FLOOD, **whole))
+    found = [one.text for one in reading.findings if one.field == field]
+    assert 1 == len(found), reading.findings
+    assert said in found[0]
+
+
+async def test_a_place_outside_the_grant_is_said_before_it_is_handed_in(database: Database, reader: SketchReader):
+    """In the words of whoever will judge it."""
+    bound = replace(WHO, area='{"type":"Polygon","coordinates":[[[10,10],[11,10],[11,11],[10,11],[10,10]]]}')
+    reading = await read(database, reader, replace(FLOOD, words=NANLING), bound)
+    assert ["areas"] == [one.field for one in reading.findings]
+    assert "reaches beyond the jurisdiction" in reading.findings[0].text
+
+
+async def test_ways_of_saying_where_are_meant_together(database: Database, reader: SketchReader):
+    """Corners, a circle and GeoJSON; Chinese punctuation and full-width digits are read as well."""
+    square = f'{{"type": "Feature", "properties": {{}}, "geometry": {shapely.to_geojson(shapely.box(104, 30, 104.1, 30.1))}}}'
+    content = replace(
+        FLOOD, words=NANLING, corners="３０，１０３\n30、103.1\n30.1 103.1", circle="30, 105, 2 km", geojson=square
+    )
+    reading = await read(database, reader, content)
+    assert () == reading.findings
+    assert (2, 1) == (len(reading.place.rings), len(reading.place.circles))
+    west, _, east, _ = reading.place.shape.bounds
+    assert (103.0, True) == (west, east > 105.0)
+    taken = incoming_of(reading, identifier="a", sender="duty@qingshui.example", sent=SENT, drill=False)
+    assert "105.0" in taken.area
+
+
+async def test_a_place_confirmed_open_is_named(database: Database, reader: SketchReader):
+    to = {"en": "Nanling School", "zh-Hans": "南岭学校"}
+    reading = await read(database, reader, replace(FLOOD, words=NANLING, place_to=to, place_open=True))
+    assert "uphill to Nanling School" in reading.told["en"].said.action
+    taken = incoming_of(reading, identifier="a", sender="duty@qingshui.example", sent=SENT, drill=False)
+    assert to == taken.go_to
+
+
+async def test_a_drill_is_an_exercise(database: Database, reader: SketchReader):
+    reading = await read(database, reader, replace(FLOOD, words=NANLING))
+    statuses = [
+        incoming_of(reading, identifier="a", sender="a@b.example", sent=SENT, drill=drill).status
+        for drill in (True, False)
+    ]
+    assert ["Exercise", "Actual"] == statuses
+
+
+async def test_of_two_who_write_at_once_the_second_is_told(database: Database):
+    """A change names the version it was made on; what was handed in is changed no more."""
+    async with database.write() as tx:
+        sketch_id = await sketch_store.begin(tx, WHO, FLOOD, SENT)
+        seen = await sketch_store.stored(tx, sketch_id)
+        assert await sketch_store.change(tx, WHO, seen, replace(FLOOD, tier="orange"), SENT + 1)
+        assert not await sketch_store.change(tx, WHO, seen, replace(FLOOD, tier="blue"), SENT + 2)
+        now = await sketch_store.stored(tx, sketch_id)
+        assert ("orange", 2) == (now.written.tier, now.version)
+        await sketch_store.handed_in(tx, sketch_id, "a" * 32)
+        assert not await sketch_store.change(tx, WHO, now, FLOOD, SENT + 3)
+        assert [] == await sketch_store.open_of(tx, WHO)
+
+
+async def test_a_version_is_dated_once(database: Database):
+    """Handing in twice is one alert; a change is dated anew."""
+    async with database.write() as tx:
+        sketch_id = await sketch_store.begin(tx, WHO, FLOOD, SENT)
+        first = await sketch_store.date_it(tx, sketch_id, SENT + 1)
+        again = await sketch_store.date_it(tx, sketch_id, SENT + 9)
+        assert first.sent_at == again.sent_at == SENT + 1
+        assert await sketch_store.change(tx, WHO, again, replace(FLOOD, tier="orange"), SENT + 10)
+        assert SENT + 11 == (await sketch_store.date_it(tx, sketch_id, SENT + 11)).sent_at
+
+
+async def test_areas_that_are_anothers_are_not_offered(database: Database):
+    async with database.read() as db:
+        assert [] == await places.choices(db, WHO)
+
+
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [
+        ("22:40", "2026-11-11T22:40:00+08:00"), ("２２：４０", "2026-11-11T22:40:00+08:00"),
+        ("01:00", "2026-11-12T01:00:00+08:00"), ("2026-11-13 1:05", "2026-11-13T01:05:00+08:00"),
+        ("2026-11-13T01:05", "2026-11-13T01:05:00+08:00"), ("22点40分", "2026-11-11T22:40:00+08:00"),
+    ],
+)  # fmt: skip
+def test_times_are_read_as_they_are_typed(text: str, at: str):
+    """An hour that is over today is tomorrow's; with its day it is read again as the same."""
+    now = 1794405600.0  # 2026-11-11 22:00 in the county
+    found = moments.instant(text, now, offset_at)
+    assert iso(found) == iso(datetime.fromisoformat(at).timestamp())
+    assert found == moments.instant(moments.settled(text, now, offset_at), now + 86400, offset_at)
