@@ -248,6 +248,19 @@ class Preparer:
         self._rendered_once[key] = made = render(facts, language)
         return made.spoken
 
+    def easy(self, warning_id: str, warning: WarningText, language: str) -> str:
+        """The warning in easy words, for a page: it answers by buttons and asks for no reply."""
+        key = ("easy", warning_id, language)
+        if (found := self._rendered_once.get(key)) is not None:
+            return found.text
+        tier = Tier(warning.tier) if warning.tier else Tier.BLUE
+        facts = MessageFacts(
+            kind=DeliveryKind.WARNING, addressee="person", form="easy_read", tier=tier, parts=warning.parts,
+            number=warning.number, ref="", hotline=self._hotline, links=False, two_way=False, drill=self._drill,
+        )  # fmt: skip
+        self._rendered_once[key] = made = render(facts, language)
+        return made.text
+
     @staticmethod
     def _has_link(row: Delivery) -> bool:
         return (

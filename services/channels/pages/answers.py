@@ -5,6 +5,7 @@ The link is the key to the page; it names one delivery.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import urlencode
 
@@ -20,6 +21,7 @@ from services.channels.pages import store
 from services.channels.pages.aloud import Aloud, SpokenWords, word_of
 from services.channels.pages.help_asked import Form, HelpAsked, HelpForms
 from services.channels.pages.sign_videos import SignVideos
+from services.channels.pages.villages import Villages
 from services.channels.replies.matching import by_of
 from services.shared.bus.outbox import new_id
 from services.shared.endings import PART_RETURNS
@@ -61,6 +63,8 @@ def _thanks(said: str, instruction: str, language: str) -> str:
     return of_instruction(lines.doing, instruction) if said == Answer.LEAVING else lines.thanks.get(said, "")
 
 
+VILLAGES_SHOWN = 30
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?!\d)|(?<=[。!?؟])\s*|\n")
 _LARGE = {"1": True, "0": False}
 
 
@@ -81,6 +85,7 @@ class AnswerPages:
         self._sign_videos = sign_videos
         self._aloud = aloud
         self._help = HelpForms(platform)
+        self._villages = Villages(platform.database)
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         return (
@@ -125,6 +130,9 @@ class AnswerPages:
         told = answered_as(instruction, row.warning_tier)
         hotline, in_danger = self._platform.settings.hotline, self._platform.settings.in_danger
         case = self._help.number(row)
+        words = self._words(row, text, said_in)
+        easy = request.query.get("easy", "") == "1" or (request.query.get("easy") is None and row.form == "easy_read")
+        villages = () if headline else await self._villages.of(row.warning_id)
         choices = {name: t(words) for name, (_, words) in ANSWERS[kind].items()}
         if kind == "person":
             choices["leaving"] = t(DOING.get(told, mark("I can do it")))
@@ -144,7 +152,12 @@ class AnswerPages:
             drawn=shown_at(Tier(row.warning_tier), instruction),
             hazard=str(text.parts.get("set", "")),
             clips=self._sign_videos.of(str(text.parts.get("set", "")), shown_at(Tier(row.warning_tier), instruction)),
-            may_hear=not headline and self._aloud.may(self._words(row, text, said_in)),
+            may_hear=not headline and self._aloud.may(words),
+            spoken=words.spoken if not headline else "",
+            easy=easy and not headline,
+            easy_lines=lines_of(self._preparer.easy(row.warning_id, text, said_in)) if easy and not headline else (),
+            villages=villages[:VILLAGES_SHOWN],
+            more_villages=max(0, len(villages) - VILLAGES_SHOWN),
             said_in=said_in,
             chosen=chosen,
             large=_is_large(request.query.get("large", ""), by_form),
@@ -245,7 +258,13 @@ class AnswerPages:
         )
 
 
+def lines_of(text: str) -> list[str]:
+    """A sentence a line."""
+    return [line for line in (one.strip() for one in _SENTENCE_END.split(text)) if line]
+
+
 def _kept(form: Form) -> dict[str, str]:
     """Language and letters of the page, as its form carries them."""
     lang, large = best(str(form.get("lang", ""))[:35]), str(form.get("large", ""))
-    return ({"lang": lang} if lang else {}) | ({"large": large} if large in _LARGE else {})
+    kept = ({"lang": lang} if lang else {}) | ({"large": large} if large in _LARGE else {})
+    return kept | ({"easy": easy} if (easy := str(form.get("easy", ""))) in _LARGE else {})
