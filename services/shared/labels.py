@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from services.shared.act_words import ACTS as ACTS  # a table like those below
 from services.shared.hazards import name_of
 from services.shared.i18n import language, listed, mark, mark_in, t, tc
 

@@ -158,6 +158,7 @@ class OfficerLists:
         rescue = link.slot == list_links.RESCUE
         waits = warning.state == "active" and warning.doors == "ask" and not rescue
         undone = [v for v in seen if not v["done"]]
+        back = [v["turn_back"] for v in undone or seen if v["turn_back"] is not None and not rescue]
         following = next((v for v in undone if not v["answer"]), undone[0] if undone else None)
         text = await self._preparer.warning(link.warning_id)
         words_of = choose_language(language(), list(text.parts["languages"]), of_place(text.parts))
@@ -181,6 +182,7 @@ class OfficerLists:
             stopped=warning.state != "active" or (not rescue and warning.doors not in ("allowed", "forbidden", "ask")),
             over=over,
             waits=waits,
+            back_at=min(back, default=None),
             hazard=str(text.parts.get("set", "")),
             drawn=shown_at(Tier(warning.tier), str(text.parts.get("instruction", ""))),
             card={tag: text.parts[tag]["action"] or text.parts[tag]["hazard"] for tag in text.parts["languages"]},

@@ -188,6 +188,11 @@ class Deadlines:
                     next_at = now + HOUSE_S
                     break
                 ending = final(ctx, who, plan)
+                if ending is not None and now < ctx.last_asked and who.turned_back_from:
+                    next_at = (
+                        ctx.last_asked
+                    )  # rescue has the name, and they may still answer: nobody is given up before the impact
+                    break
                 if ending is not None:
                     await end(tx, deltas, path, *ending, now)
                     return
@@ -198,7 +203,7 @@ class Deadlines:
             step = steps[index]
             walk(ctx, who, ctx.plan(who.profile, next_at), step, now)  # day or night by the step's own time
             if step.every and not done(step, who):
-                next_at = next_at + step.every if next_at + step.every < ctx.too_late else None
+                next_at = next_at + step.every if next_at + step.every < ctx.last_asked else None
                 break
             index += 1
             following = step_time(ctx, who, index)

@@ -116,7 +116,7 @@ def _help(ctx: WarningContext, person: Person, plan: PathPlan, now: float, found
             found.moved_up.append(d.delivery_id)
             person.deliveries[n] = _superseded(d)
     found.rows += door(ctx, person, in_need, "asked for help", now, "help", urgent=True, since=person.help_at)
-    if not plan.door_applies or now >= ctx.too_late:
+    if not plan.door_applies or now >= ctx.last_door(person.entry.zone_id):
         # a home the register may know little of, or one no team may get to any more: rescue has ways to find a phone
         found.rows += fire_list(ctx, person, in_need, "asked for help", now, "help")
 

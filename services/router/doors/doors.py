@@ -17,12 +17,12 @@ from services.router.callouts import callouts
 from services.router.cases import cases
 from services.router.doors import left_over
 from services.router.doors.teams import Team, choose, doors_worth, goes_first, room_of, teams_of
-from services.router.doors.waiting import CONCERNED, OPEN, WAITS, InRank
+from services.router.doors.waiting import BEGUN, CONCERNED, OPEN, WAITS, InRank
 from services.router.planning import elsewhere
 from services.router.planning.contexts import Contexts
 from services.router.planning.notices import notice
 from services.router.planning.paths import publish_due
-from services.router.planning.plan import BARRED, MOVED_UP, WarningContext
+from services.router.planning.plan import BARRED, MOVED_UP, TURNED_BACK, WarningContext
 from services.router.store import tables
 from services.shared.bus.outbox import publish
 from services.shared.database import locks
@@ -58,6 +58,12 @@ def _visit(row: Delivery) -> Visit:
     return row.params
 
 
+def _is_back(ctx: WarningContext, row: Delivery, now: float) -> bool:
+    """Whether whoever is at that door has to be on the way to safety."""
+    back = _visit(row).turn_back or ctx.turn_back()
+    return back is not None and now >= back
+
+
 def _rank(row: Delivery) -> int:
     return _visit(row).rank
 
@@ -85,9 +91,10 @@ class Doors:
     async def run_due(self) -> bool:
         """Assigns what waits, or takes back what may not be done; True if there was any."""
         async with self._platform.database.read() as db:
-            assign, unsafe, barred = await self._to_do(db)
+            assign, unsafe, late, barred = await self._to_do(db)
         did = False
-        for turn, warnings in ((self._unsafe, unsafe), (self._bar, barred), (self._assign, assign)):
+        turns = ((self._unsafe, unsafe), (self._turn_back, late), (self._bar, barred), (self._assign, assign))
+        for turn, warnings in turns:
             for warning_id in sorted(warnings):
                 did = await self._one(turn, warning_id) or did
         return did
@@ -95,11 +102,15 @@ class Doors:
     async def next_at(self, db: Connection) -> float | None:
         """When doors that wait in rank are to be given up."""
         now = self._platform.clock.now()
-        times = [ctx.too_late for ctx, _ in (await self._waiting(db, now))[0].values()]
-        return min((at for at in times if at > now), default=None)
+        waiting, begun, _ = await self._concerned(db, now)
+        contexts = [*(ctx for ctx, _ in waiting.values()), *begun.values()]
+        return min((at for ctx in contexts for at in ctx.last_doors() if at > now), default=None)
 
-    async def _waiting(self, db: Connection, now: float) -> tuple[dict[str, tuple[WarningContext, InRank]], set[str]]:
-        """Warnings whose audience is known and that may send people, with the doors that wait; those nobody may go for."""
+    async def _concerned(
+        self, db: Connection, now: float
+    ) -> tuple[dict[str, tuple[WarningContext, InRank]], dict[str, WarningContext], set[str]]:
+        """Warnings whose audience is known and that may send people, with the doors that wait; those with doors on a list that
+        somebody has to turn back from in time; those nobody may go for."""
         found = (await db.execute(CONCERNED, {"lately": now - LATELY_S})).all()
         wait = {row.warning_id: InRank(row.n, row.unnamed) for row in found if row.why == "wait"}
         unsafe = {row.warning_id for row in found if row.why == "unsafe"}
@@ -112,15 +123,21 @@ class Doors:
                 ctx = await self._contexts.of(db, warning_id)
                 if ctx is not None and ctx.doors == "allowed":
                     about[warning_id] = (ctx, wait[warning_id])
-        return about, unsafe
+        begun: dict[str, WarningContext] = {}
+        for one in sorted(row.warning_id for row in found if row.why == "begun"):
+            ctx = await self._contexts.of(db, one)
+            if ctx is not None and ctx.turn_back() is not None:
+                begun[one] = ctx
+        return about, begun, unsafe
 
-    async def _to_do(self, db: Connection) -> tuple[set[str], set[str], set[str]]:
-        """Warnings whose doors are to be shared out, and those whose doors are taken back: all of them, or some.
+    async def _to_do(self, db: Connection) -> tuple[set[str], set[str], set[str], set[str]]:
+        """Warnings whose doors are to be shared out, and those whose doors are taken back: all of them, some as another warning
+        forbids them, those that are left when it is time to turn back.
 
         The first look reads doors alone, by the ledger's unique key, and mostly finds none.
         """
         now = self._platform.clock.now()
-        waiting, forbidden = await self._waiting(db, now)
+        waiting, begun, forbidden = await self._concerned(db, now)
         unsafe = set[str]()
         for one in sorted(forbidden):
             about = delivery.c.warning_id == one
@@ -129,10 +146,13 @@ class Doors:
         assign = set[str]()
         for one, (ctx, waits) in waiting.items():
             room, free = await room_of(db, ctx, now)
-            stands = (waits, room, free)
-            due = now >= ctx.too_late or free or (waits.unnamed and waits.n > room)
+            over = sum(now >= at for at in ctx.last_doors())
+            stands = (waits, room, free, over)
+            due = over > 0 or free or (waits.unnamed and waits.n > room)
             assign |= {one} if due and self._nothing.get(one) != stands else set()
-        return assign, unsafe, await elsewhere.to_take_back(db, now, OPEN)
+        late = {one for one, ctx in begun.items() if any(now >= at for at in ctx.last_doors())}
+        late = {one for one in late if await self._past(db, begun[one], now)}
+        return assign, unsafe, late, await elsewhere.to_take_back(db, now, OPEN)
 
     async def _one(self, turn: Callable[[str], Awaitable[bool]], warning_id: str) -> bool:
         """One warning whose doors cannot be shared out stops no other: it is tried again in a minute."""
@@ -161,20 +181,28 @@ class Doors:
                 return False
             rows = sorted(rows, key=lambda r: (_rank(r), r.due_at, r.person_id))
             plane = self._platform.settings.plane
-            if now >= ctx.too_late and (late := [r for r in rows if not _visit(r).urgent]):
+            if now >= ctx.last_asked and (late := [r for r in rows if not _visit(r).urgent]):
                 await left_over.give_up(tx, ctx, late[:BATCH], now, plane)
+                return True
+            back = [r for r in rows if _is_back(ctx, r, now)]  # nobody is sent there any more: others may still help
+            if called := [r for r in back if _visit(r).urgent]:
+                await left_over.to_fire_service(tx, ctx, called[:BATCH], left_over.TOO_LATE, now, plane)
                 return True
             entries = {w.worker_id: w for w in ctx.workers}
             teams = await teams_of(tx, ctx, now)
             room, free = await room_of(tx, ctx, now)
-            stands = (InRank(len(rows), sum(not r.state_reason for r in rows)), room, free)
+            over = sum(now >= at for at in ctx.last_doors())
+            stands = (InRank(len(rows), sum(not r.state_reason for r in rows)), room, free, over)
             places = await self._places(tx, warning_id, [r.person_id for r in rows])
             given: list[dict[str, object]] = []
             previous = await self._previous(tx, warning_id, [r.person_id for r in rows if r.try_no > 1])
             calls = [r for r in rows if goes_first(_visit(r))] if teams else []
-            others = [r for r in rows if not teams or not goes_first(_visit(r))]
+            calls = [r for r in calls if r not in back]
+            others = [r for r in rows if r not in back and (not teams or not goes_first(_visit(r)))]
             fit = _fitting(calls, others, room, teams)
-            unnamed = [r for r in others[fit:] if not r.state_reason][:BATCH]  # at once, not when it is too late
+            unnamed = [r for r in (*others[fit:], *back) if not r.state_reason][
+                :BATCH
+            ]  # at once, not when it is too late
             for row in [*calls, *others[:fit]][:BATCH]:
                 grid, walk = places[row.person_id]
                 visit = _visit(row)
@@ -247,6 +275,24 @@ class Doors:
         about = (delivery.c.warning_id == warning_id, sa.or_(*OPEN))
         reason = "commander: unsafe to send anybody"
         return await self._take_back(warning_id, about, {}, reason, "door.rescue", "turn_back")
+
+    @staticmethod
+    async def _past(db: Connection, ctx: WarningContext, now: float) -> list[Delivery]:
+        """Doors on a list, not visited, that it is time to turn back from."""
+        rows = await deliveries_where(db, delivery.c.warning_id == ctx.issued.warning_id, BEGUN)
+        return [r for r in rows if _is_back(ctx, r, now)]
+
+    async def _turn_back(self, warning_id: str) -> bool:
+        """Whoever is out comes back: what is left on their lists goes to the fire service, calls for help too."""
+        async with self._platform.database.read() as db:
+            ctx = await self._contexts.of(db, warning_id)
+            rows = await self._past(db, ctx, self._platform.clock.now()) if ctx is not None else []
+        about = (
+            delivery.c.warning_id == warning_id,
+            BEGUN,
+            one_of(delivery.c.person_id, sorted(r.person_id for r in rows)),
+        )
+        return await self._take_back(warning_id, about, {}, left_over.TIME_TO_GO, TURNED_BACK, "time_to_turn_back")
 
     async def _bar(self, warning_id: str) -> bool:
         """Another warning forbids doors where some of these homes are: those come off their lists, the others go on."""

@@ -28,6 +28,7 @@ from services.shared.ledger.tables import Delivery, delivery
 from services.shared.ledger.tally import Deltas
 
 IN_RANK = "waits in rank: more doors than teams can do"  # the state reason of a door whose name was given out
+TIME_TO_GO = "it is time to turn back: nobody goes to this door any more"
 TOO_LATE = "no team came free before the time to turn back"
 
 

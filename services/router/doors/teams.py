@@ -138,7 +138,7 @@ async def teams_of(tx: Connection, ctx: WarningContext, now: float) -> dict[str,
         doors, made = counts.get(row.worker_id, ([], 0))
         entry = tables.decode_worker(row.entry)
         there = row.capacity > 0 or made > 0
-        fits = doors_in(entry.doors_per_hour, ctx.too_late - now) if there else 0
+        fits = doors_in(entry.doors_per_hour, ctx.last_door() - now) if there else 0
         takes = [(doors_worth(visit.team, entry.doors_per_hour), goes_first(visit)) for visit in doors]
         load = sum(worth for worth, _ in takes)
         found[row.worker_id] = Team(

@@ -27,11 +27,12 @@ class InRank(NamedTuple):
 
 
 def _concerned() -> sa.CompoundSelect[tuple[str, str, int, int]]:
-    """Warnings with visits on no list, with a word that nobody may go, or with doors in the area of another such."""
+    """Warnings with visits on no list, with visits on a list that were not made, and with a word that nobody may go."""
     none = sa.literal_column("0", sa.Integer)
     state = warning_state.c
     lately = (state.state == "active", state.expires_at > sa.bindparam("lately", type_=sa.Float))
     decided = sa.select(state.warning_id).where(*lately, state.doors.in_(("allowed", "unsafe")))
+    begun = sa.select(state.warning_id).where(*lately, state.doors == "allowed")
     unnamed = sa.func.sum(sa.case((delivery.c.state_reason == "", 1), else_=0))
     return sa.union_all(
         sa.select(
@@ -39,6 +40,9 @@ def _concerned() -> sa.CompoundSelect[tuple[str, str, int, int]]:
             unnamed.label("unnamed"),
         )
         .where(delivery.c.warning_id.in_(decided), WAITS)
+        .group_by(delivery.c.warning_id),
+        sa.select(sa.literal_column("'begun'"), delivery.c.warning_id, sa.func.count(), none)
+        .where(delivery.c.warning_id.in_(begun), BEGUN)
         .group_by(delivery.c.warning_id),
         sa.select(sa.literal_column("'unsafe'"), state.warning_id, none, none).where(*lately, state.doors == "unsafe"),
     )  # fmt: skip

@@ -57,7 +57,7 @@ async def counted(db: Connection, contexts: Contexts, message: AudienceFound) ->
 
 def _doors_possible(ctx: WarningContext, message: AudienceFound) -> int:
     """How many doors the teams on shift can do until it is too late."""
-    left = ctx.too_late - ctx.issued.released
+    left = ctx.last_door() - ctx.issued.released
     return sum(doors_in(one.doors_per_hour, left) for one in message.workers)
 
 

@@ -135,7 +135,7 @@ class OpenPaths:
 
     async def _keep_teams(self, tx: Connection, ctx: WarningContext, message: AudienceFound) -> None:
         """From the first page on: a step that falls due before the last one is in may ask an officer too."""
-        left = ctx.too_late - self._platform.clock.now()
+        left = ctx.last_door() - self._platform.clock.now()
         teams = [
             {
                 "warning_id": message.warning_id,

@@ -18,6 +18,7 @@ from services.shared.tiers import Tier
 TAKEN_BACK = ("superseded", "suppressed", "cancelled", "expired")
 EMERGENCY_S = 6 * 3600.0
 MOVED_UP = mark("moved up: asked for help")  # why a visit was taken off: a call for help takes its place
+TURNED_BACK = "door.turn_back"  # the step of a name on the fire service's list since it was time to turn back
 BARRED = "door.barred"  # the step of a name on the fire service's list while another warning forbids the door
 
 
@@ -89,17 +90,36 @@ class WarningContext:
         """Whether their escalation begins later than the release."""
         return self.start(profile) > self.issued.released
 
-    @property
-    def too_late(self) -> float:
-        """Until when doors are counted as possible: impact, expiry or six hours, the earliest.
+    def turn_back(self, zone_id: str = "") -> float | None:
+        """When whoever is at a door of that zone must set out for safety: the impact less the way out and a margin.
 
-        An impact ends no visits where the hazard lets people out at once: in heat and in a power cut the doors come after it.
+        None where no impact ends visits: in heat and in a power cut the doors come after it.
         """
-        ends = [self.issued.expires, self.issued.released + EMERGENCY_S]
         bounded = self.policy.door_rule(self.issued.hazard) != "allowed"
-        if bounded and self.issued.impact is not None and self.issued.impact > self.issued.released:
-            ends.append(self.issued.impact)
-        return min(ends)
+        if not bounded or self.issued.impact is None or self.issued.impact <= self.issued.released:
+            return None
+        return self.issued.impact - self.policy.door_list.sets_out_before(zone_id)
+
+    @property
+    def ends(self) -> float:
+        """Until when anybody is sent for it: expiry or six hours, the earlier."""
+        return min(self.issued.expires, self.issued.released + EMERGENCY_S)
+
+    def last_door(self, zone_id: str = "") -> float:
+        """Until when a door of that zone counts as possible: the time to turn back, or the end."""
+        back = self.turn_back(zone_id)
+        return self.ends if back is None else min(self.ends, back)
+
+    @property
+    def last_asked(self) -> float:
+        """Until when a house of many is asked how far it has come: the impact where it ends visits, or the end."""
+        return (
+            self.ends if self.turn_back() is None or self.issued.impact is None else min(self.ends, self.issued.impact)
+        )
+
+    def last_doors(self) -> set[float]:
+        """When doors become impossible: in every zone the policy knows a way out of, in all others, and everywhere."""
+        return {self.last_asked, *(self.last_door(zone_id) for zone_id in ("", *self.policy.door_list.way_out_by_zone))}
 
     @property
     def waits_for_door_check(self) -> bool:
@@ -144,6 +164,11 @@ class Person:
     def lives_in_house(self) -> bool:
         """Whether a house of many answers for them."""
         return self.profile.kind == "resident" and "facility" in self.profile.groups
+
+    @property
+    def turned_back_from(self) -> bool:
+        """Whether a team had their door, and had to turn back before it."""
+        return any(d.kind == DeliveryKind.RESCUE and d.step == TURNED_BACK for d in self.deliveries)
 
     def tried(self) -> set[str]:
         """Own channels that stand in the ledger already."""

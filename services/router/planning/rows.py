@@ -333,7 +333,7 @@ def _params(ctx: WarningContext, person: Person, plan: PathPlan, *, urgent: bool
         slack_quarters=0 if urgent else slack_bucket(ctx, plan),
         urgent=urgent,
         facility=person.profile.kind == "facility",
-        turn_back=ctx.too_late if ctx.policy.door_list.print_turn_back_time else None,
+        turn_back=ctx.turn_back(person.entry.zone_id),
     )
 
 
@@ -357,11 +357,12 @@ def rank(policy: Policy, plan: PathPlan, profile: Profile, *, urgent: bool) -> i
 
 def slack_bucket(ctx: WarningContext, plan: PathPlan) -> int:
     """Quarters of an hour between release and the last moment to set out for this door; 0 is the most urgent."""
+    back = ctx.turn_back()
     if ctx.issued.impact is None:
         slack = ctx.policy.impact_time.unknown_means_slack_min
     else:
         needs = TRAVEL_MIN + max(ASSIST_MIN.get(part, VISIT_MIN) for part in plan.team.split("+"))
-        slack = (ctx.issued.impact - ctx.issued.released) / 60 - needs
+        slack = ((ctx.issued.impact if back is None else back) - ctx.issued.released) / 60 - needs
     return max(0, int(slack // 15) + plan.bucket)
 
 

@@ -340,9 +340,16 @@ class DoorList(Entry):
     order: Annotated[Words, ListOf(w.DOOR_ORDER)]
     per_team_max: Annotated[int, Between(1, 200, whole=True)]
     team: Annotated[int, Between(1, 4, whole=True)]
-    print_turn_back_time: StrictBool
+    print_turn_back_time: Literal[True]  # whoever goes must know when to turn back
     never_reorder_begun: StrictBool
     second_knock_s: Annotated[float, Between(1, 240, unit=60)] = Field(2400.0, alias="second_knock_min")
+    way_out_s: Annotated[float, Between(0, 240, unit=60)] = Field(600.0, alias="way_out_min")
+    way_out_by_zone: dict[str, Annotated[float, Between(0, 240, unit=60)]] = Field({}, alias="way_out_by_zone_min")
+    turn_back_margin_s: Annotated[float, Between(0, 240, unit=60)] = Field(600.0, alias="turn_back_margin_min")
+
+    def sets_out_before(self, zone_id: str) -> float:
+        """Seconds before the impact at which whoever is at a door of that zone must set out for safety."""
+        return self.way_out_by_zone.get(zone_id, self.way_out_s) + self.turn_back_margin_s
 
     @field_validator("team")
     @classmethod

@@ -182,10 +182,9 @@ async def of(db: Connection, ctx: WarningContext, unregistered: int = 0) -> Impa
         for p in paths
     }  # fmt: skip
     people = [_with_house(seen[p.person_id], seen.get(p.household_id)) for p in paths]
-    bounded = ctx.policy.door_rule(ctx.issued.hazard) != "allowed"
     contradictions = await _told_the_opposite(db, ctx)
     return measured(
-        people, released, impact, turn_back=ctx.too_late if bounded else None, contradictions=contradictions,
+        people, released, impact, turn_back=ctx.turn_back(), contradictions=contradictions,
         unregistered=unregistered,
     )  # fmt: skip
 

@@ -21,6 +21,7 @@ from services.shared.database.batches import one_of
 from services.shared.database.engine import Connection
 from services.shared.database.rows import columns, rows_of
 from services.shared.errors import NotFound, Refused
+from services.shared.i18n import english
 from services.shared.ledger.warnings import warning_state
 from services.shared.messages import Profile
 from services.shared.powers.who import Who
@@ -66,7 +67,7 @@ async def keep(tx: Connection, who: Who, warning_id: str, text: str, now: float)
         )
     chain_id, _ = await chain_of(tx, warning_id)
     await tx.execute(sa.insert(handover).values(Note(new_id(), chain_id, now, who.label[:80], said)._asdict()))
-    await trail.record(tx, who.label, "handover", warning_id, "a note for the next shift")
+    await trail.record(tx, who.label, "handover", warning_id, english("a note for the next shift"))
 
 
 async def acts(db: Connection, warning_ids: Sequence[str]) -> list[ActDone]:

@@ -11,7 +11,7 @@ from services.router.report import report, shift, snapshot
 from services.router.store import tables
 from services.shared.audit import trail
 from services.shared.errors import Refused
-from services.shared.i18n import told
+from services.shared.i18n import english, told
 from services.shared.ledger.warnings import warning_state
 from services.shared.powers.may import may
 from services.shared.powers.power import Power
@@ -72,12 +72,18 @@ class ShiftPages:
         warning_id = request.match_info["warning_id"]
         async with self._platform.database.read() as db:
             values = await self._snapshots.of(db, warning_id, who, still=True) | {"printed": True}
+            if values["may"]["SEE_PEOPLE"]:
+                found = await report.missing(db, warning_id, whole=True)
+                profiles = await tables.profiles_of(db, {m.profile_key for m in found})
+                values["missing"] = [(m, profiles[m.profile_key]) for m in found]
             chain_id, chain = await shift.chain_of(db, warning_id)
             notes, acts = await shift.notes(db, chain_id), await shift.acts(db, chain)
         if values["may"]["SEE_PEOPLE"] and values["missing"]:
             async with self._platform.database.write() as tx:
                 detail = {"people": len(values["missing"])}
-                await trail.record(tx, who.label, "missing.printed", warning_id, "the missing by id, to print", detail)
+                await trail.record(
+                    tx, who.label, "missing.printed", warning_id, english("the missing by id, to print"), detail
+                )
         return page("everything.html", **values, parts=snapshot.parts(values), notes_kept=notes, acts=acts)
 
     @asks(Power.WATCH, the_warning)
@@ -99,7 +105,9 @@ class ShiftPages:
             number = await db.scalar(sa.select(warning_state.c.number).where(warning_state.c.warning_id == warning_id))
         async with self._platform.database.write() as tx:
             detail = {"people": len(found)}
-            await trail.record(tx, who.label, "missing.file", warning_id, "the missing by id, as a file", detail)
+            await trail.record(
+                tx, who.label, "missing.file", warning_id, english("the missing by id, as a file"), detail
+            )
         return _file(shift.missing_rows((m, profiles[m.profile_key]) for m in found), f"missing-{number}")
 
 

@@ -69,7 +69,7 @@ class CountedSeldom(NamedTuple):
     board: board.Board
 
 
-class Shown(NamedTuple):
+class Glance(NamedTuple):
     """What readers of one language with the same powers see: when it was taken (monotonic), and its parts rendered."""
 
     at: float
@@ -87,10 +87,10 @@ class Snapshots:
         self._platform = platform
         self._contexts = contexts
         self._kept: dict[str, CountedSeldom] = {}
-        self._shown: dict[Reader, Shown] = {}
+        self._shown: dict[Reader, Glance] = {}
         self._taking: dict[Reader, asyncio.Lock] = {}
 
-    async def shown(self, warning_id: str, who: Who, thing: Thing, age_s: float) -> Shown:
+    async def shown(self, warning_id: str, who: Who, thing: Thing, age_s: float) -> Glance:
         """No older than `age_s` (wall). Twenty consoles cost what one does: each waits for the one that takes it."""
         reader = (warning_id, language(), tuple(_offered(who, thing).values()))
         lock = self._taking.setdefault(reader, asyncio.Lock())
@@ -99,7 +99,7 @@ class Snapshots:
             if found is None or time.monotonic() - found.at > age_s:
                 async with self._platform.database.read() as db:
                     values = await self.of(db, warning_id, who)
-                found = self._shown[reader] = Shown(time.monotonic(), values, parts(values))
+                found = self._shown[reader] = Glance(time.monotonic(), values, parts(values))
         for old in [one for one, shown in self._shown.items() if found.at - shown.at > KEPT_S]:
             del self._shown[old]
             self._taking.pop(old, None)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 import sqlalchemy as sa
 from aiohttp import web
 
-from services.router.report.snapshot import Shown, Snapshots, marks, sentence
+from services.router.report.snapshot import Glance, Snapshots, marks, sentence
 from services.shared.database.engine import may_be_tried_again
 from services.shared.errors import Fault, TooMany
 from services.shared.powers.may import must
@@ -214,7 +214,7 @@ class LiveStream:
         except TimeoutError:
             return
 
-    async def _look(self, request: web.Request) -> Shown:
+    async def _look(self, request: web.Request) -> Glance:
         """Asks anew who calls and whether they may; a Fault where not."""
         warning_id = request.match_info["warning_id"]
         who = await known_caller(request)

@@ -36,7 +36,7 @@ class Visit(msgspec.Struct, frozen=True, tag="visit"):
     slack_quarters: int
     urgent: bool = False  # a call for help: the nearest team, before everything
     facility: bool = False
-    turn_back: float | None = None  # warning time; None where the policy does not print it
+    turn_back: float | None = None  # warning time to set out for safety; None where no impact ends visits
     order: int = 0
     skill: str = ""  # who comes along, or `none` for the written card
 

@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from services.shared.database.engine import Connection
+from services.shared.database.rows import columns, row_of, rows_of
 from services.shared.ledger import areas
 from services.shared.ledger.warnings import warning_scope, warning_state
 from services.shared.powers.may import Thing
 from services.shared.powers.who import Who
 
-_ONE = sa.select(
-    warning_state.c.warning_id, warning_state.c.authority, warning_state.c.tier, warning_state.c.released_at,
-    warning_scope.c.sender, warning_scope.c.events, warning_scope.c.area, warning_scope.c.geocodes, warning_scope.c.holds,
-    warning_scope.c.brought_by,
-).join(warning_scope, warning_scope.c.warning_id == warning_state.c.warning_id)  # fmt: skip
+
+class OwnedWarning(NamedTuple):
+    """What of a warning its powers hang on."""
+
+    warning_id: str
+    authority: str
+    tier: int
+    released_at: float | None
+    sender: str
+    events: list[str]
+    area: str
+    geocodes: list[list[str]]
+    holds: list[str]
+    brought_by: str
+
+
+_ONE = sa.select(*columns(OwnedWarning, warning_state, warning_scope)).join(
+    warning_scope, warning_scope.c.warning_id == warning_state.c.warning_id
+)
 
 
 def no_warning(warning_id: str) -> str:
@@ -30,7 +45,7 @@ async def warning_thing(db: Connection, who: Who, warning_id: str, ends: tuple[T
 
     Its codes are resolved by the areas of now, and only for a caller who is bound to an area.
     """
-    row = (await db.execute(_ONE.where(warning_state.c.warning_id == warning_id))).first()
+    row = await row_of(db, OwnedWarning, _ONE.where(warning_state.c.warning_id == warning_id))
     if row is None:
         return Thing(missing=no_warning(warning_id), field="warning_id", owner=NOBODY)
     return await _thing(db, who, row, ends)
@@ -38,11 +53,11 @@ async def warning_thing(db: Connection, who: Who, warning_id: str, ends: tuple[T
 
 async def warning_things(db: Connection, who: Who, warning_ids: Collection[str]) -> Mapping[str, Thing]:
     """The same for a page of them."""
-    rows = (await db.execute(_ONE.where(warning_state.c.warning_id.in_(warning_ids)))).all()
+    rows = await rows_of(db, OwnedWarning, _ONE.where(warning_state.c.warning_id.in_(warning_ids)))
     return {row.warning_id: await _thing(db, who, row, ()) for row in rows}
 
 
-async def _thing(db: Connection, who: Who, row: sa.Row[*tuple[Any, ...]], ends: tuple[Thing, ...]) -> Thing:
+async def _thing(db: Connection, who: Who, row: OwnedWarning, ends: tuple[Thing, ...]) -> Thing:
     missing = no_warning(row.warning_id)
     shapes, unresolved = await place_of(db, who, row.area, ((a, b) for a, b in row.geocodes))
     return Thing(

@@ -102,6 +102,70 @@ async def test_signing_out_ends_it(scripted: Page, tocsin: Town, warned: str) ->
     await expect(scripted.locator("#stopped")).to_contain_text("You are signed out here")
 
 
+async def test_a_stream_that_did_not_come_at_first_comes_later(scripted: Page, tocsin: Town, warned: str) -> None:
+    """The server was busy in the instant the page was opened: what says that it reconnects does so."""
+    await scripted.route("**/stream*", lambda route: route.fulfill(status=503, body=""))
+    await scripted.goto(f"{tocsin.url}/live/{warned}")
+    await expect(scripted.locator("#stopped")).to_contain_text("Reconnecting", timeout=20_000)
+    await scripted.unroute("**/stream*")
+    await expect(scripted.locator("#spoken")).to_contain_text("people open", timeout=30_000)
+    await expect(scripted.locator("#stopped")).to_be_hidden()
+    assert (await scripted.title()).endswith("- Tocsin")
+    assert not (await scripted.title()).startswith("\u23f8")
+
+
+async def test_a_sign_in_that_ended_while_the_server_was_away_is_said(
+    scripted: Page, tocsin: Town, warned: str
+) -> None:
+    """And whoever signs in again in another tab has their figures back."""
+    await scripted.goto(f"{tocsin.url}/live/{warned}")
+    await expect(scripted.locator("#spoken")).to_contain_text("people open", timeout=15_000)
+    await scripted.route("**/stream*", lambda route: route.abort())
+    live = tocsin.node.router.pages.live_stream
+    live.stop()
+    await expect(scripted.locator("#stopped")).to_contain_text("Reconnecting")
+    await scripted.context.request.post(f"{tocsin.url}/console/sign-out")
+    live.over = asyncio.Event()
+    await scripted.unroute("**/stream*")
+    await expect(scripted.locator("#stopped")).to_contain_text("You are signed out here", timeout=30_000)
+    await scripted.context.request.post(f"{tocsin.url}/console/sign-in", form={"key": tocsin.key})
+    await expect(scripted.locator("#stopped")).to_be_hidden(timeout=30_000)
+
+
+async def test_a_clock_that_is_set_back_hides_no_silence(
+    scripted: Page, tocsin: Town, warned: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "LOOK_S", 1000.0)
+    await scripted.clock.install(time=1_800_000_000)
+    await scripted.goto(f"{tocsin.url}/live/{warned}")
+    await expect(scripted.locator("#spoken")).to_contain_text("people open", timeout=15_000)
+    await scripted.clock.set_system_time(1_800_000_000 - 3600)
+    await scripted.clock.fast_forward(20_000)
+    await expect(scripted.locator("#stopped")).to_contain_text("Reconnecting")
+
+
+async def test_a_hidden_tab_keeps_no_connection(scripted: Page, tocsin: Town, warned: str) -> None:
+    """A browser has six to a host: the seventh tab of a desk would have opened nothing."""
+    hide = """hidden => {
+      Object.defineProperty(document, 'hidden', { get: () => hidden, configurable: true });
+      document.dispatchEvent(new Event('visibilitychange'));
+    }"""
+    tabs = []
+    for _ in range(8):
+        tab = await scripted.context.new_page()
+        await tab.goto(f"{tocsin.url}/live/{warned}", timeout=20_000)
+        await expect(tab.locator("#spoken")).to_contain_text("people open", timeout=15_000)
+        await tab.evaluate(hide, True)
+        tabs.append(tab)
+    before = await tabs[0].title()
+    await tabs[0].evaluate(hide, False)
+    await writes_help(tocsin, warned, 3)
+    await expect(tabs[0].locator("#part-help")).to_contain_text("4 calls for help are open", timeout=15_000)
+    assert before.endswith("- Tocsin")
+    for tab in tabs:
+        await tab.close()
+
+
 async def test_without_a_script_it_renews_itself(desk: Page, tocsin: Town, warned: str) -> None:
     await desk.goto(f"{tocsin.url}/live/{warned}")
     assert (
@@ -188,8 +252,9 @@ async def test_villages_are_counted_anew_once_people_have_come_in(
     assert "send somebody" not in page
 
 
-async def test_twenty_consoles_cost_what_one_does(tocsin: Town, warned: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_twenty_consoles_cost_what_one_does(tocsin: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who reads the same is shown the same; who may do less is shown their own, and an old one is taken anew."""
+    warned = await tocsin.warn(alerts.flood("STREAM-TWENTY"))  # nobody has looked at it yet
     snapshots = tocsin.node.router.pages.snapshots
     taken: list[str] = []
     taking = snapshots.of
@@ -204,7 +269,7 @@ async def test_twenty_consoles_cost_what_one_does(tocsin: Town, warned: str, mon
         for n in range(21)
     ]
 
-    async def shown(who: Who, age_s: float) -> snapshot.Shown:
+    async def shown(who: Who, age_s: float) -> snapshot.Glance:
         async with tocsin.node.platform.database.read() as db:
             thing = await warning_thing(db, who, warned)
         return await snapshots.shown(warned, who, thing, age_s)

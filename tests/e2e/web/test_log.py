@@ -64,10 +64,10 @@ async def test_it_is_narrowed_by_person_act_warning_and_day(town: Town) -> None:
     auditor = await town.new_key(**AUDITOR)
     warning_id = await town.warn(alerts.flood("R-LOG"), doors="safe")
     for query, there, not_there in (
-        (f"?subject={warning_id}", "release", "create_key"),
-        ("?act=create_key", "create_key", f"<bdi>{warning_id}</bdi></td><td><bdi>decided"),
-        ("?actor=nobody", "There is no such entry", "create_key</td>"),
-        ("?day=1999-01-01", "There is no such entry", "create_key</td>"),
+        (f"?subject={warning_id}", "sent the warning", "made a key"),
+        ("?act=create_key", "made a key", f"<bdi>{warning_id}</bdi></td><td><bdi>decided"),
+        ("?actor=nobody", "There is no such entry", "made a key</td>"),
+        ("?day=1999-01-01", "There is no such entry", "made a key</td>"),
     ):
         status, text = await page(town, auditor, query)
         body = text[text.index("<tbody>") :]

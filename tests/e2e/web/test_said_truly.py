@@ -4,6 +4,8 @@ Enter presses nothing that sends.
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import aiohttp
 import pytest
 import sqlalchemy as sa
@@ -15,6 +17,7 @@ from services.shared import alarms
 from services.shared.ledger.answers import answer_log
 from services.shared.ledger.tables import delivery
 from services.shared.ledger.warnings import warning_state
+from tests.e2e.web.test_accessible import LOOK
 from tests.e2e.web.test_cases import texted, writes
 from tests.kit import alerts
 from tests.kit.town import Town
@@ -123,6 +126,40 @@ async def test_an_officers_list_waits_goes_on_and_stops_by_what_is_so(page: Page
     await page.reload()
     assert "STOP. Nobody may be sent to doors now. Come back to a safe place." in await page.inner_text("main")
     await tocsin.cancel(second, "sent_by_mistake")
+
+
+async def test_a_list_counts_down_to_the_time_to_turn_back_and_then_calls_everybody_back(
+    page: Page, tocsin: Town
+) -> None:
+    """Water in an hour: twenty minutes before it nobody is at a door. What was done can still be written down."""
+    water = "<onset>2026-06-10T13:00:00+08:00</onset><expires>"
+    warning_id = await tocsin.warn(alerts.flood("TURN-1").replace("<expires>", water), doors="safe")
+    now = tocsin.clock.now()
+    officer = (await tocsin.officers_of(warning_id))[0]
+    await tocsin.open_list(page, tocsin.list_link(warning_id, officer))
+    (visit, *_) = await tocsin.rows(
+        sa.select(delivery.c.params, delivery.c.delivery_id).where(
+            delivery.c.warning_id == warning_id, delivery.c.slot == officer
+        )
+    )
+    impact = datetime.fromisoformat("2026-06-10T13:00:00+08:00").timestamp()
+    assert impact - 1200 == visit.params.turn_back
+    left = int((impact - 1200 - now) // 60)
+    assert f"Turn back by Wed 10 Jun 12:40 (UTC+08:00): {left} minutes left." in await page.inner_text("#back")
+    assert [] == await page.evaluate(LOOK)
+    await page.locator("article").first.get_by_role("button", name="No answer").click()
+    await tocsin.at(f"+{left + 1} min")
+    await page.goto(tocsin.list_link(warning_id, officer))
+    said = await page.inner_text("#back")
+    assert "COME BACK NOW. The time to turn back was Wed 10 Jun 12:40 (UTC+08:00)." in said
+    assert "Next:" not in await page.inner_text("main")
+    open_doors = sa.select(delivery.c.delivery_id).where(
+        delivery.c.warning_id == warning_id, delivery.c.driver == "door", delivery.c.kind == "visit",
+        delivery.c.answer == "", delivery.c.send_state.in_(("pending", "retry", "accepted")), delivery.c.slot != "",
+    )  # fmt: skip
+    assert [] == await tocsin.rows(open_doors), "nobody has a door to go to"
+    await page.locator("article").first.locator("summary, button").first.wait_for()
+    await tocsin.cancel(warning_id, "danger_lower_stay_away")
 
 
 async def path_of(tocsin: Town, warning_id: str, person_id: str) -> tuple[str, str]:

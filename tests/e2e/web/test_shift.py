@@ -35,7 +35,9 @@ async def test_a_note_is_kept_for_the_next_shift(desk: Page, tocsin: Town, tmp_p
     await desk.wait_for_url("**/shift")
     shown = await desk.inner_text("main")
     assert "The bridge is closed.\nAsk Li <b>first</b>." in shown
-    assert "handover" in shown
+    assert "wrote a handover note" in shown
+    assert "sent the warning" in shown
+    assert 0 == await desk.locator("main code").count()
     assert [] == await desk.evaluate(LOOK)
     await desk.goto(f"{tocsin.url}/live/{warning_id}/all")
     whole = await desk.inner_text("main")
@@ -61,6 +63,18 @@ async def test_files_say_what_the_page_says(tocsin: Town, monkeypatch: pytest.Mo
     found = list(csv.DictReader(io.StringIO(body.decode("utf-8-sig"))))
     assert (200, {p.person_id for p in paths if p.state == "open"}) == (status, {row["person"] for row in found})
     assert 1 == len(await tocsin.rows(sa.select(audit_log).where(audit_log.c.act == "missing.file")))
+
+
+async def test_what_is_printed_is_everybody(desk: Page, tocsin: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All who are missing stand there, where the live page shows the first; and it says that nobody is left off."""
+    monkeypatch.setattr(report, "MISSING_SHOWN", 3)
+    warning_id = await tocsin.warn(alerts.flood("SHIFT-4"))
+    paths = await tocsin.rows(sa.select(path).where(path.c.warning_id == warning_id, path.c.state == "open"))
+    assert len(paths) > 3
+    await desk.goto(f"{tocsin.url}/live/{warning_id}/all")
+    section = desk.locator("section[aria-labelledby=missing]")
+    assert len(paths) == await section.locator("tbody tr").count()
+    assert "Who is missing" == await section.locator("h2").inner_text()
 
 
 async def test_who_may_not_look_gets_no_person(tocsin: Town) -> None:

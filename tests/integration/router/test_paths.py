@@ -326,7 +326,7 @@ async def test_basements_and_lifts_come_before_the_walk(tmp_path: Path) -> None:
         await there.at(1)
         doors = sorted(await there.rows(channel="door"), key=lambda r: r.params.order)
         assert [ident(4), ident(3), ident(2), ident(1)] == [r.person_id for r in doors]
-        assert {NOON + 94 * 60} == {r.params.turn_back for r in doors}
+        assert {NOON + (94 - 20) * 60} == {r.params.turn_back for r in doors}  # ten minutes of way, ten to spare
 
 
 async def test_who_was_only_met_at_the_door_hears_of_the_end_herself(tmp_path: Path) -> None:

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from services.router.planning.contexts import SHIPPED
 from services.shared.tiers import Tier
+from tests.integration.router.test_help_never_ends import asks_for_help
 from tests.integration.router.test_paths import said_in_log
 from tests.kit.router_alone import NOON, ident, one, router_town, worker
 
@@ -15,7 +17,7 @@ HOUSE: dict[str, Any] = {"groups": ("facility",), "kind": "facility", "flags": (
 LIVES_THERE: dict[str, Any] = {"groups": ("facility",), "flags": ("cannot_leave", "high_support")}
 
 
-@pytest.mark.parametrize("lead", [10, 30, 60, 90])
+@pytest.mark.parametrize("lead", [30, 60, 90])
 async def test_the_order_of_doors_whatever_the_lead(tmp_path: Path, lead: int) -> None:
     """No channel of their own first, then who cannot leave; who has a phone is asked by it, and is no door at minute 0."""
     async with router_town(tmp_path) as there:
@@ -70,7 +72,7 @@ async def test_a_house_of_many_comes_before_what_is_on_a_full_list(tmp_path: Pat
         await there.page(w, people, [worker("a", "g", per_hour=10)])
         await there.at(1)
         full = {r.person_id for r in await there.rows(channel="door") if r.slot}
-        assert 10 == len(full)
+        assert 7 == len(full)  # in forty minutes: who goes sets out for safety twenty before the water
         done = next(r for r in await there.rows(channel="door") if r.slot)
         await said_in_log(there, done.delivery_id, "moving", "officer", NOON + 120)
         await there.at(7)
@@ -107,3 +109,58 @@ async def test_a_shortage_wakes_nobody_where_the_hazard_needs_no_siren(
         await there.at(1)
         assert {ident(2), ident(3)} <= {r.person_id for r in await there.rows(channel="fire_service_list")}
         assert sounds == len(await there.rows(channel="area_sound", step="shortage"))
+
+
+async def test_nobody_is_sent_where_the_way_out_is_longer_than_the_time(tmp_path: Path) -> None:
+    """Ten minutes before the water no team sets out. The fire service has the names at once, and everybody is still called."""
+    async with router_town(tmp_path) as there:
+        w = await there.issue(doors="allowed", impact=NOON + 60 * 10)
+        people = [
+            one(1, "sms", groups=("mobility",), flags=("cannot_leave",)),
+            one(2, "sms"),
+            one(3, groups=("no_phone",)),
+        ]
+        await there.page(w, people, [worker("a", "g")])
+        await there.at(1)
+        assert [] == [r for r in await there.rows(channel="door") if r.slot]
+        named = {r.person_id for r in await there.rows(channel="fire_service_list")}
+        assert {ident(1), ident(3)} <= named
+        assert {"open"} == {p.state for p in (await there.paths(w)).values()}
+        await there.at(11)
+        assert "no_capacity" in {p.ending for p in (await there.paths(w)).values()}
+
+
+@pytest.mark.parametrize(("zone", "way_out"), [("far", 30), ("near", 10)])
+async def test_a_list_is_taken_back_when_it_is_time_to_turn_back(tmp_path: Path, zone: str, way_out: int) -> None:
+    """Impact less the zone's way out and ten minutes: what is left is the fire service's, the team is told."""
+    policy = SHIPPED.read_text(encoding="utf-8").replace("way_out_by_zone_min: {}", "way_out_by_zone_min: {far: 30}")
+    async with router_town(tmp_path, policy=policy) as there:
+        w = await there.issue(doors="allowed", impact=NOON + 60 * 90)
+        people = [one(n, groups=("no_phone",), flags=("door_first",), zone=zone) for n in (1, 2)]
+        await there.page(w, people, [worker("a", "g")])
+        await there.at(1)
+        visit = next(r for r in await there.rows(channel="door") if r.slot and r.person_id == ident(1))
+        await said_in_log(there, visit.delivery_id, "moving", "officer", NOON + 120)
+        last = 90 - way_out - 10
+        await there.at(last - 1)
+        assert ["pending"] == [r.send_state for r in await there.rows(channel="door", person_id=ident(2))]
+        await there.at(last)
+        left = await there.rows(channel="door", person_id=ident(2))
+        assert ["suppressed"] == [r.send_state for r in left]
+        assert [ident(2)] == [r.person_id for r in await there.rows(channel="fire_service_list")]
+        assert ("time_to_turn_back", "a") in await there.notices()
+        assert "open" == (await there.paths(w))[ident(2)].state
+
+
+async def test_a_call_for_help_after_the_time_to_turn_back_is_the_fire_services(tmp_path: Path) -> None:
+    """No team goes into the water for it, and it is ended by nobody's clock."""
+    async with router_town(tmp_path) as there:
+        w = await there.issue(doors="allowed", impact=NOON + 60 * 60)
+        await there.page(w, [one(1, "sms")], [worker("a", "g")])
+        await there.at(41)
+        await asks_for_help(there, 1, 42)
+        await there.at(43)
+        assert [] == [r for r in await there.rows(channel="door") if r.slot and r.send_state != "suppressed"]
+        assert [ident(1)] == [r.person_id for r in await there.rows(channel="fire_service_list")]
+        await there.at(65)
+        assert "open" == (await there.paths(w))[ident(1)].state
