@@ -262,7 +262,9 @@ MUTANTS = (
         "if not self.begun and policy.door_list.never_reorder_begun",
         "a begun list is reordered",
     ),
-    Mutant("doors/doors.py", "in others[fit:] if", "in others[fit + 1 :] if", "one left over is not named"),
+    Mutant(
+        "doors/doors.py", "(*others[fit:], *back) if", "(*others[fit + 1 :], *back) if", "one left over is not named"
+    ),
     Mutant(
         "doors/doors.py",
         "(_rank(r), r.due_at",
@@ -308,8 +310,8 @@ MUTANTS = (
     Mutant("doors/doors.py", "visit.team, first=first)", "visit.team)", "help waits for room"),
     Mutant(
         "doors/doors.py",
-        "if now >= ctx.too_late and (late",
-        "if now < ctx.too_late and (late",
+        "if now >= ctx.last_asked and (late",
+        "if now < ctx.last_asked and (late",
         "given up while there is time",
     ),
     Mutant("cases/cases.py", "HELP_S, HELP_AGAIN_S = 120.0", "HELP_S, HELP_AGAIN_S = 240.0", "help waits four minutes"),

@@ -50,20 +50,6 @@ class Everything:
         """An alert for the town's plane."""
         return cap.replace("<status>Actual<", "<status>Exercise<") if self.drill else cap
 
-    async def sketches(self, warning_id: str) -> list[str]:
-        """What is being written: one that lacks its place, and an update; each whole, and checked."""
-        headers = {"Authorization": f"Bearer {self.town.key}", "Accept": "text/html"}
-        found = []
-        for path, fields in (
-            ("/send/new", {"template": "flash_flood.red.leave", "impact": "23:50"}),
-            (f"/send/update/{warning_id}", {"": ""}),
-        ):
-            asked = self.town.session.post(self.town.url + path, data=fields, headers=headers, allow_redirects=False)
-            async with asked as answer:
-                found.append(answer.headers["Location"])
-        await self.town.settle()
-        return [*found, *(f"{one}/check?waited=99" for one in found)]
-
     async def addresses(self) -> list[str]:
         """Warnings in every state, people, calls for help, links; then what is to be looked at, beside what pages link to."""
         town = self.town
@@ -91,7 +77,6 @@ class Everything:
         links = [opened, officer, answer, *here, f"{town.url}/l/altered.link"]
         return [
             *(f"/live/{one}" for one in (*warnings, nowhere)),
-            *await self.sketches(flood),
             f"/live/{flood}?still=1",
             *(f"/live/{one}/preview" for one in (flood, held, nowhere)),
             f"/live/{uncounted}/preview?waited=99",
@@ -106,8 +91,23 @@ class Everything:
             *(f"/public/check?number={number}" for number in (*numbers, "0001")),
             "/nothing", f"/people/{RESIDENT.person_id}", "/me/purposes/drills", "/me/text/address", "/me/answer/moves",
             *(link.removeprefix(town.url) for link in links),
+            "/send", "/send/new?template=flash_flood.red.leave", *await self.sketches(flood),
             f"/a/v/{town.node.platform.signer('links').token('callout', await self.called_out(flood))}",
         ]  # fmt: skip
+
+    async def sketches(self, warning_id: str) -> list[str]:
+        """What is being written, and its check: a new one that lacks a place, and an update."""
+        town, found = self.town, []
+        headers = {"Authorization": f"Bearer {town.key}", "Accept": "text/html"}
+        for path, fields in (
+            ("/send/new", {"template": "flash_flood.red.leave", "impact": "23:50"}),
+            (f"/send/update/{warning_id}", {}),
+        ):
+            asked = town.session.post(town.url + path, data=fields, headers=headers, allow_redirects=False)
+            async with asked as answer:
+                found += [answer.headers["Location"], f"{answer.headers['Location']}/check?waited=99"]
+        await town.settle()
+        return found
 
     async def somebody(self, warning_id: str) -> str:
         """Who called for help under it."""

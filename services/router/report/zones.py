@@ -6,6 +6,7 @@ shown too if nobody is registered there: nobody there is warned by name, and tha
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 from collections import Counter
@@ -27,7 +28,7 @@ from services.shared.messages import Profile
 WIDTH = 600.0  # of the map, in its own units
 MOST_AREAS = 400  # looked at for villages with nobody: a code list of a whole country is none of villages
 Place = Callable[[float, float], tuple[float, float]]  # longitude and latitude > where it is on the map
-POINTS = 60  # of one outline: a map of villages is no survey
+POINTS, POINTS_IN_ALL, FEWEST = 60, 3_000, 8  # of one outline, of the map, and of one on a full map: it is no survey
 
 
 class Zone(NamedTuple):
@@ -134,7 +135,8 @@ async def of(db: Connection, warning_id: str) -> Villages:
     touched, known = await _touched(db, warning_id, {row.zone_id for row in rows})
     named = {one.code: one.name for one in touched}
     zones = by_village(rows, profiles, await silence.down(db, warning_id), named)
-    outlines, height = drawn(zones, {one.code: one.geojson for one in touched})
+    # a map of hundreds takes a while, and warnings go on meanwhile
+    outlines, height = await asyncio.to_thread(drawn, zones, {one.code: one.geojson for one in touched})
     return Villages(zones, outlines, height, known)
 
 
@@ -180,23 +182,24 @@ def drawn(zones: Sequence[Zone], shapes: Mapping[str, str]) -> tuple[list[Outlin
     def place(lon: float, lat: float) -> tuple[float, float]:
         return round((lon - west) * squeeze * scale, 1), round((north - lat) * scale, 1)
 
+    most = max(FEWEST, min(POINTS, POINTS_IN_ALL // len(found)))
     made = []
     for n, zone in enumerate(zones, 1):
         if (one := found.get(zone.zone_id)) is None:
             continue
         middle = one.representative_point()
-        made.append(Outline(n, zone, _path(one, place), *place(middle.x, middle.y)))
+        made.append(Outline(n, zone, _path(one, place, most), *place(middle.x, middle.y)))
     return made, round((north - south) * scale, 1)
 
 
-def _path(one: shapely.Geometry, place: Place) -> str:
-    """The rings of a shape as SVG writes them, with so many points at most each."""
+def _path(one: shapely.Geometry, place: Place, most: int) -> str:
+    """The rings of a shape as SVG writes them, with `most` points each."""
     rings = []
     for part in shapely.get_parts(one):
         if not isinstance(part, shapely.Polygon):
             continue
         for ring in (part.exterior, *part.interiors):
             points = list(ring.coords)[:-1]
-            step = max(1, math.ceil(len(points) / POINTS))
+            step = max(1, math.ceil(len(points) / most))
             rings.append("M" + "L".join(f"{x} {y}" for x, y in (place(*p[:2]) for p in points[::step])) + "Z")
     return "".join(rings)

@@ -98,9 +98,17 @@ async def in_language(request: web.Request, handler: Handler) -> web.StreamRespo
 
 
 def _back_to(page_: str, request: web.Request) -> str:
-    """A page that leads back to the one that was wanted."""
-    wanted = request.method == "GET" and request.path != "/console"
-    return f"{page_}?{urlencode({'to': request.path_qs})}" if wanted else page_
+    """A page that leads back to the one that was wanted, or whose form was sent."""
+    wanted = request.path_qs if request.method == "GET" else _sent_from(request)
+    return page_ if wanted in ("", "/console") else f"{page_}?{urlencode({'to': wanted})}"
+
+
+def _sent_from(request: web.Request) -> str:
+    """The page of ours a form stood on, as the browser says; empty where it says none."""
+    said = urlsplit(request.headers.get("Referer", ""))
+    if said.netloc != request.host or not said.path.startswith("/"):
+        return ""
+    return f"{said.path}?{said.query}" if said.query else said.path
 
 
 def _confirm(request: web.Request) -> web.HTTPException:
