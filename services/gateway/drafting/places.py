@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypedDict
 
 import shapely
 import sqlalchemy as sa
@@ -32,6 +33,7 @@ CODED_CORNERS = 2_000  # of an area of the register whose outline goes along wit
 MOST_LISTED = 300
 MOST_NAMES = 6
 MOST_OUTLINES = 2_000
+FINEST_DRAWN = 0.0005  # degrees
 LARGEST_KM = 500.0
 _NUMBER = re.compile(r"[-+]?\d{1,3}(?:\.\d+)?", re.ASCII)
 
@@ -101,6 +103,35 @@ async def outlines(db: Connection) -> list[tuple[str, BaseGeometry]]:
     a = areas.area.c
     rows = await db.execute(sa.select(a.name, a.geojson).where(a.geojson != "").limit(MOST_OUTLINES))
     return [(name, _known(geojson)) for name, geojson in rows]
+
+
+class AreaOutline(TypedDict):
+    """A Feature of GeoJSON; `chosen` stands in its properties: whether the sketch names the area."""
+
+    type: str
+    properties: dict[str, bool]
+    geometry: object
+
+
+class AreaOutlines(TypedDict):
+    """A FeatureCollection."""
+
+    type: str
+    features: list[AreaOutline]
+
+
+async def drawn_over(db: Connection, content: SketchContent) -> AreaOutlines:
+    """Outlines of the register's areas, as simple as a map of a county needs them."""
+    a = areas.area.c
+    rows = await db.execute(sa.select(a.value_name, a.code, a.geojson).where(a.geojson != "").limit(MOST_OUTLINES))
+    found: list[AreaOutline] = []
+    for value_name, code, geojson in rows:
+        shape = shapely.simplify(_known(geojson), FINEST_DRAWN)
+        chosen = key_of(value_name, code) in content.areas
+        found.append(
+            {"type": "Feature", "properties": {"chosen": chosen}, "geometry": json.loads(shapely.to_geojson(shape))}
+        )
+    return {"type": "FeatureCollection", "features": found}
 
 
 async def place_of(db: Connection, content: SketchContent) -> SketchedPlace:

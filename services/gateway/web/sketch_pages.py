@@ -73,6 +73,7 @@ class SketchPages:
         return (
             web.post("/send/update/{warning_id}", self.update),
             web.get("/send/{sketch_id}", self.sketch),
+            web.get("/send/{sketch_id}/outlines", self.outlines),
             web.post("/send/{sketch_id}", self.save),
             web.post("/send/{sketch_id}/template", self.keep),
             web.post("/send/{sketch_id}/give-up", self.give_up),
@@ -158,6 +159,13 @@ class SketchPages:
         return t("Saved {time} by {name}.", time=at, name=row.changed_name)
 
     @keeping_what_was_typed
+    @asks(Power.WRITE, the_sketch)
+    async def outlines(self, request: web.Request, who: Who) -> Json[places.AreaOutlines]:
+        """Outlines of the register's areas to draw over, as GeoJSON; those of the sketch are `chosen`."""
+        row = await self._frame.row(request)
+        async with self._frame.platform.database.read() as db:
+            return Json(await places.drawn_over(db, row.written))
+
     @asks(Power.WRITE, the_sketch)
     async def save(self, request: web.Request, who: Who) -> web.StreamResponse:
         """Keeps what was typed, right or wrong. Where a colleague has changed it meanwhile both are shown."""
