@@ -212,7 +212,9 @@ async def test_what_is_no_address_we_tell(town: Town, clock: Clock) -> None:
     database = town.node.platform.database
     for url in (
         "ftp://example.org/", "https://", "http://example.org/", "https://localhost/", "https://127.0.0.1/",
-        "https://10.0.0.1/", "https://[::1]/", "https://name:secret@example.org/", "https://example.org/#part", "x" * 1001,
+        "https://10.0.0.1/", "https://[::1]/",
+        "https://127.1/", "https://2130706433/", "https://\uff11\uff12\uff17.0.0.1/",
+        "https://name:secret@example.org/", "https://example.org/#part", "x" * 1001,
     ):  # fmt: skip
         with pytest.raises(Refused) as wrong:
             await add(database, "D", url, (), private=False, actor="tests")
