@@ -248,6 +248,35 @@ async def test_a_name_that_leads_into_our_network_is_not_followed(
     assert "no public address" in line
 
 
+@pytest.mark.parametrize("left", [False, True])
+async def test_what_another_gateway_has_told_meanwhile_is_not_told_again(
+    town: Town, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: bool
+) -> None:
+    """Between the look at what is due and the lock; an old event after a newer one would say that a warning lives again."""
+    slow, quick = Webhooks(town.node.platform, clock), Webhooks(town.node.platform, clock)
+    gate = asyncio.Event()
+
+    @asynccontextmanager
+    async def after_the_gate(*_: object) -> AsyncIterator[bool]:
+        await gate.wait()
+        yield True
+
+    async with department(town, tmp_path / f"h{left}") as told:
+        await subscribe(town, "Two", told.url, "released")
+        await town.warn(alerts.flood(f"TWO-{left}"))
+        with monkeypatch.context() as held:
+            held.setattr("services.gateway.webhooks.telling.locks.webhook", after_the_gate)
+            await slow.begin_due()
+            await asyncio.sleep(0)  # it stands at the gate
+        if left:
+            await remove(town.node.platform.database, "Two", actor="tests", reason="moved")
+        else:
+            await turn(quick)
+        gate.set()
+        await slow.settle()
+        assert (0 if left else 1) == len(told.said)
+
+
 async def test_who_left_is_told_nothing_any_more(town: Town, clock: Clock, tmp_path: Path) -> None:
     """Also not what waited; and what nobody subscribed to is kept for nobody."""
     hooks = Webhooks(town.node.platform, clock)
