@@ -213,3 +213,22 @@ async def test_a_number_of_two_forms_leads_to_ones_own_page(
         assert "/register/done?how=self" == phone.url
         await phone.get("/me/home")
         assert "/me/home" == phone.url
+
+
+async def test_who_withdraws_in_one_browser_is_signed_out_in_the_other(tocsin: Town) -> None:
+    """Also where somebody else shares the phone: the other browser asks who sits there, and breaks nowhere."""
+    number = new_number()
+    async with browser(tocsin, number) as first, browser(tocsin, number) as shares, browser(tocsin, number) as second:
+        await fill_in(first)
+        await first.post("/register/code", code=await code_for(first))
+        person_id = (await newest(tocsin)).person_id
+        for phone, who in ((shares, "new"), (second, person_id)):
+            await fill_in(phone)
+            await phone.post("/register/code", code=await code_for(phone))
+            assert "/register/known" == phone.url
+            await phone.post("/register/known", who=who)
+        assert "/me/home" == second.url
+        await first.post("/me/withdraw", sure="yes")
+        for path in ("/me/home", "/me/who"):
+            await second.get(path)
+            assert 200 == second.status, path
