@@ -105,12 +105,19 @@ async def outlines(db: Connection) -> list[tuple[str, BaseGeometry]]:
     return [(name, _known(geojson)) for name, geojson in rows]
 
 
+class DrawnGround(TypedDict):
+    """A MultiPolygon of GeoJSON."""
+
+    type: str
+    coordinates: list[list[list[list[float]]]]
+
+
 class AreaOutline(TypedDict):
     """A Feature of GeoJSON; `chosen` stands in its properties: whether the sketch names the area."""
 
     type: str
     properties: dict[str, bool]
-    geometry: object
+    geometry: DrawnGround
 
 
 class AreaOutlines(TypedDict):
@@ -126,10 +133,10 @@ async def drawn_over(db: Connection, content: SketchContent) -> AreaOutlines:
     rows = await db.execute(sa.select(a.value_name, a.code, a.geojson).where(a.geojson != "").limit(MOST_OUTLINES))
     found: list[AreaOutline] = []
     for value_name, code, geojson in rows:
-        shape = shapely.simplify(_known(geojson), FINEST_DRAWN)
+        ground = shapely.MultiPolygon(_polygons(shapely.simplify(_known(geojson), FINEST_DRAWN)))
         chosen = key_of(value_name, code) in content.areas
         found.append(
-            {"type": "Feature", "properties": {"chosen": chosen}, "geometry": json.loads(shapely.to_geojson(shape))}
+            {"type": "Feature", "properties": {"chosen": chosen}, "geometry": json.loads(shapely.to_geojson(ground))}
         )
     return {"type": "FeatureCollection", "features": found}
 
