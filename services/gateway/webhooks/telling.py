@@ -102,7 +102,7 @@ class Webhooks:
 
     async def _tell(self, to: Webhook, event: WaitingEvent) -> None:
         async with locks.webhook(self._platform.database, to.webhook_id) as mine:
-            if not mine:
+            if not mine or not await self._still_due(event):
                 return
             problem, retry_after = await self._send(to, event)
             async with self._platform.database.write() as tx:
@@ -114,6 +114,12 @@ class Webhooks:
                 wait = max(min(LONGEST_S, FIRST_S * 2.0 ** min(event.tries, 16)), min(retry_after, LONGEST_S))
                 await webhook_store.failed(tx, event, problem, None if late else self._now() + wait * _jitter())
         log.warning("webhook_failed", webhook=to.name, problem=problem, tries=event.tries + 1, given_up=late)
+
+    async def _still_due(self, event: WaitingEvent) -> bool:
+        """Whether it is the next one still: another gateway may have told it meanwhile and newer ones, or the department left."""
+        async with self._platform.database.read() as db:
+            head = (await webhook_store.heads(db)).get(event.webhook_id)
+        return head is not None and (head.event_id, head.tries) == (event.event_id, event.tries)
 
     async def _send(self, to: Webhook, event: WaitingEvent) -> tuple[str, float]:
         """(what is wrong, or empty; seconds it asks us to wait)."""

@@ -72,11 +72,16 @@ def person_said(half: HalfFilled, spot: Spot, contact: Mapping[str, object]) -> 
 
 
 def helpers_said(half: HalfFilled, day: str, language: str) -> list[dict[str, object]]:
-    """The helper: whoever registers somebody else has agreed by doing so and has proven their phone; any other is asked."""
+    """The helper: whoever registers somebody else has agreed by doing so and has proven their phone; any other is asked.
+
+    A guardian reads all that is stored, and decides for a child: nobody becomes one by their own word of somebody who has a
+    phone and may write into the entry themselves. Where there is none, staff see both on the visit.
+    """
     if half.whom == "other":
+        relation = "family" if half.relation == "guardian" and half.reach != "none" else half.relation
         how: dict[str, object] = {"given_by": "self", "verified_on": day}
         one: dict[str, object] = {
-            "name": half.your_name, "relation": half.relation or "family", "accepted_on": day, "accepted": True,
+            "name": half.your_name, "relation": relation or "family", "accepted_on": day, "accepted": True,
             "contacts": contacts_said("mobile", half.your_number, how), "language": language,
         }  # fmt: skip
         return [one]

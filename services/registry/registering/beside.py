@@ -15,6 +15,7 @@ from services.registry.registering.pages import RegisterBase
 from services.registry.registering.villages import some_villages, spot_in, village_of
 from services.shared.powers.power import Power
 from services.shared.powers.who import Who
+from services.shared.text.invisible_signs import plain_signs
 from services.shared.web.asking import asks, what_is_found, what_is_sent
 from services.shared.web.html import page
 
@@ -65,7 +66,9 @@ class BesidePages(RegisterBase):
         half = await self.whole(request)
         async with self._platform.database.read() as db:
             spot = await spot_in(db, await village_of(db, half.village) if half.village else None)
-        await put_in_beside(self._platform, self._access, half, spot, who)
+        async with self._store.handed_in(request) as first:
+            if first:
+                await put_in_beside(self._platform, self._access, half, spot, who)
         response = web.HTTPSeeOther(f"{self.base}/done?how={'beside' if half.village else 'place'}")
         await self._store.drop(request, response)
         raise response
@@ -87,6 +90,6 @@ class BesidePages(RegisterBase):
     async def settle(self, request: web.Request, who: Who) -> web.StreamResponse:
         """After the visit: they stay in the register from now on, or are taken out."""
         form = await request.post()
-        kept, village = str(form.get("act", "")), str(form.get("village", ""))[:250]
+        kept, village = str(form.get("act", "")), plain_signs(str(form.get("village", "")))[:250]
         await errands.settle(self._platform, who, request.match_info["errand_id"], kept, village)
         raise web.HTTPSeeOther("/people/errands?settled=1")

@@ -16,7 +16,7 @@ from services.registry.people.records import PersonRecord
 from services.registry.people.rows import by_position
 from services.registry.people.sources import Statement
 from services.registry.people.update import hand_of, said, today
-from services.registry.registering.answers_given import helpers_said, person_said
+from services.registry.registering.answers_given import REACHES, helpers_said, person_said
 from services.registry.registering.half_filled import HalfFilled
 from services.registry.registering.villages import Spot
 from services.registry.resident.access import TO_REGISTER, Access, SealedContact, entry_of
@@ -39,6 +39,8 @@ PURPOSES: tuple[Purpose, ...] = (
     "warn_me", "emergency_share", "share_officer_peacetime", "share_supporter_peacetime", "drill", "statistics",
 )  # fmt: skip
 TOLD_S = 7 * 86_400.0
+TOLD_A_DAY = 3  # to one phone, whoever registers it
+MOST_BY_ONE_PHONE = 10
 ERRANDS_PER_ORIGIN = 5  # an hour, from one network address
 ERRANDS_OPEN = 500  # of people who gave no phone: more are nobody's to visit
 Why = Literal["not_proven", "not_told", "no_place"]
@@ -60,18 +62,22 @@ async def put_in(platform: Platform, access: Access, half: HalfFilled, spot: Spo
     many wait already."""
     person_id, day, why = new_id(), today(), needed(half)
     own = half.whom == "self"
+    unheard = False
     contact: dict[str, object] = {"given_by": "self", "verified_on": day} if own else {"given_by": "proxy"}
     values = person_said(half, spot, contact) | {
         "person_id": person_id,
         "supporters": helpers_said(half, day, language()),
         "consents": _consents(half),
     }
-    if why in ("not_proven", "no_place"):
-        values["status"] = "suspended"
     who = said("self", "self") if own else Provenance("proxy", day, "somebody for them")
     write_context = hand_of(platform.keys)
     async with platform.database.write() as tx:
         await repository.alone(tx)
+        if not own and REACHES[half.reach]:
+            unheard = not await _may_be_told(tx, access, access.contact_key(REACHES[half.reach][0], half.number))
+            why = why or ("not_told" if unheard else None)
+        if unheard or why in ("not_proven", "no_place"):
+            values["status"] = "suspended"
         if why is not None:
             await _note_errand(tx, person_id, why, origin)
         record = taken(None, Statement(PersonIn.model_validate(values), who), write_context)
@@ -79,9 +85,16 @@ async def put_in(platform: Platform, access: Access, half: HalfFilled, spot: Spo
         await repository.whole_households(tx, rows)
         await repository.keep(tx, rows, [write_context.key_row] if write_context.key_row else [])
         await trail.record(tx, who.by, "person.register", person_id, half.whom, {"errand": why or ""})
-        await _write_to(tx, access, record, own=own)
+        await _write_to(tx, access, record, own=own or unheard)
     platform.bus.wake()
     return person_id
+
+
+async def _may_be_told(tx: Connection, access: Access, key: str) -> bool:
+    """Whether a phone or mailbox may be told that somebody registered it. Else staff tell them, and nothing is sent there
+    before: strangers fill nobody's phone, with word of it or with warnings to people who do not exist."""
+    theirs = [seat for seat in await access.seats(tx, key) if seat.role == "self"]
+    return len(theirs) < MOST_BY_ONE_PHONE and await access.may_write_unasked(tx, key, TOLD_A_DAY)
 
 
 async def put_in_beside(platform: Platform, access: Access, half: HalfFilled, spot: Spot, worker: Who) -> str:

@@ -24,6 +24,7 @@ from services.shared.powers.who import Who
 from services.shared.service import Platform
 
 SHOWN = 200
+GONE = ("withdrawn", "moved", "deceased")  # nobody goes there, and no visit brings them back
 WHY = {
     "not_proven": mark(
         "They registered without a phone. Nobody is warned yet: see whether it is true, then put them in."
@@ -53,7 +54,8 @@ class Errand(NamedTuple):
 
 def _found() -> sa.Select[*tuple[object, ...]]:
     joined = sa.join(errand, register.person, register.person.c.person_id == errand.c.person_id)
-    return sa.select(*columns(Errand, errand, register.person)).select_from(joined)
+    there = register.person.c.status.not_in(GONE)
+    return sa.select(*columns(Errand, errand, register.person)).select_from(joined).where(there)
 
 
 async def open_errands(db: Connection, who: Who) -> Sequence[Errand]:
@@ -71,7 +73,8 @@ async def open_errands(db: Connection, who: Who) -> Sequence[Errand]:
 async def settle(platform: Platform, who: Who, errand_id: str, act: str, village: str) -> None:
     """After the visit: `keep` puts them in, at the village that was named; `drop` deletes them.
 
-    NotFound, Conflict where it is settled already, NotAllowed beyond the area of the key.
+    NotFound, also of who has withdrawn meanwhile; Conflict where it is settled already; NotAllowed beyond the area of the
+    key, where they are to live or where they stand.
     """
     if act not in ("keep", "drop"):
         raise Refused("choose what came of the visit", field="act", rule="known", given=act[:20], remedy="keep or drop")
@@ -90,9 +93,10 @@ async def settle(platform: Platform, who: Who, errand_id: str, act: str, village
                 "nobody knows where they live", field="village", rule="required", remedy="choose their village"
             )
         spot = await spot_in(tx, place) if place is not None else None
-        must(
-            who, Power.ENTER, Thing(field="errand_id", shapes=(point_at(*(spot[:2] if spot else (one.lat, one.lon))),))
-        )
+        places = [] if spot is None else [point_at(spot.lat, spot.lon)]
+        if spot is None or one.why != "no_place":
+            places.append(point_at(one.lat, one.lon))
+        must(who, Power.ENTER, Thing(field="errand_id", shapes=tuple(places)))
         if act == "drop":
             changes = Changes({"status": "withdrawn"})
         else:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import msgspec
 import sqlalchemy as sa
@@ -49,17 +51,18 @@ class HalfFilled(msgspec.Struct):
     said: list[str] = []
     challenge_id: str = ""
     proven: str = ""  # address key of the phone or mailbox that a code has proven
-    shares: bool = False  # somebody else is registered with that phone, and is not this person
+    beside: bool = False  # a worker asks: nothing of it may go on without one, nor the other way round
 
 
 class HalfFilledStore:
     """Opens, keeps and deletes them."""
 
-    def __init__(self, platform: Platform) -> None:
+    def __init__(self, platform: Platform, *, beside: bool = False) -> None:
         self._platform = platform
+        self._beside = beside
 
     async def find(self, request: web.Request) -> HalfFilled | None:
-        """The one of this browser; None where it has none, or it is over."""
+        """The one of this browser; None where it has none, it is over, or was begun on the other pages."""
         half_id, key = self._cookie(request)
         if not half_id:
             return None
@@ -69,14 +72,15 @@ class HalfFilledStore:
         if body is None:
             return None
         try:
-            return msgspec.msgpack.decode(AESGCM(key).decrypt(body[:12], body[12:], half_id.encode()), type=HalfFilled)
+            half = msgspec.msgpack.decode(AESGCM(key).decrypt(body[:12], body[12:], half_id.encode()), type=HalfFilled)
         except (InvalidTag, msgspec.MsgspecError):
             return None
+        return half if half.beside == self._beside else None
 
     async def keep(self, request: web.Request, response: web.StreamResponse, half: HalfFilled, origin: str) -> None:
         """Keeps the newest answers, under a new id where there was none. TooMany where too many were begun."""
         half_id, key = self._cookie(request)
-        now = wall()
+        half.beside, now = self._beside, wall()
         async with self._platform.database.write() as tx:
             if half_id:
                 sealed = _sealed(half, half_id, key)
@@ -99,6 +103,22 @@ class HalfFilledStore:
             async with self._platform.database.write() as tx:
                 await tx.execute(sa.delete(half_filled).where(half_filled.c.half_id == half_id))
         take_cookie(response, REGISTER_COOKIE, https=self._platform.https)
+
+    @asynccontextmanager
+    async def handed_in(self, request: web.Request) -> AsyncIterator[bool]:
+        """Takes the one of this browser away while it is put into the register: a button that is pressed twice puts in one
+        person. False where it was taken already; it is back where the block fails."""
+        half_id, _ = self._cookie(request)
+        async with self._platform.database.write() as tx:
+            mine = sa.delete(half_filled).where(half_filled.c.half_id == half_id).returning(half_filled)
+            row = (await tx.execute(mine)).mappings().one_or_none()
+        try:
+            yield row is not None
+        except BaseException:
+            if row is not None:
+                async with self._platform.database.write() as tx:
+                    await tx.execute(sa.insert(half_filled).values(**row))
+            raise
 
     @staticmethod
     async def _bound(tx: Connection, origin: str) -> None:

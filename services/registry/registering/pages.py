@@ -17,7 +17,7 @@ from services.registry.people import repository
 from services.registry.people.records import PersonRecord
 from services.registry.people.update import Changes, said, today, update_person
 from services.registry.registering import questions
-from services.registry.registering.entering import NOTICE, PURPOSES, needed, put_in
+from services.registry.registering.entering import MOST_BY_ONE_PHONE, NOTICE, PURPOSES, needed, put_in
 from services.registry.registering.half_filled import HalfFilled, HalfFilledStore
 from services.registry.registering.questions import Circumstances, Problem
 from services.registry.registering.villages import must_be_some, some_villages, spot_in, village_of
@@ -29,9 +29,9 @@ from services.shared.errors import NotFound, Refused
 from services.shared.i18n import language
 from services.shared.ledger.channels import LOG_DRIVER, channel
 from services.shared.service import Platform
+from services.shared.text.invisible_signs import plain_signs
 from services.shared.web.html import page
 
-MOST_BY_ONE_PHONE = 10
 HOWS = ("self", "other", "visit", "beside", "place")
 
 
@@ -44,7 +44,7 @@ class RegisterBase:
     def __init__(self, platform: Platform, access: Access) -> None:
         self._platform = platform
         self._access = access
-        self._store = HalfFilledStore(platform)
+        self._store = HalfFilledStore(platform, beside=self.beside)
 
     def w(self, key: str, **values: object) -> str:
         """One sentence of these pages."""
@@ -94,7 +94,7 @@ class RegisterBase:
     async def _ask(
         self, request: web.Request, step: str, half: HalfFilled, problem: Problem | None = None
     ) -> web.Response:
-        part = request.query.get("part", "").strip()[:60]
+        part = plain_signs(request.query.get("part", "")).strip()[:60]
         villages, more, lines = [], False, []
         if step == "where":
             async with self._platform.database.read() as db:
@@ -125,7 +125,7 @@ class RegisterBase:
         if step == "agree" and form.get("agree") == "no":
             return await self.stop(request)
         async with self._platform.database.read() as db:
-            village = await village_of(db, str(form.get("village", ""))[:250]) if step == "where" else None
+            village = await village_of(db, plain_signs(str(form.get("village", "")))[:250]) if step == "where" else None
         problem = questions.answered(step, half, form, await self.circumstances(), village)
         if problem is not None:
             return await self._ask(request, step, half, problem)
@@ -213,7 +213,7 @@ class RegisterPages(RegisterBase):
         """The right code proves the phone or mailbox; the same answer to a wrong code and an old one."""
         half = await self.whole(request)
         code = str((await request.post()).get("code", ""))[:12]
-        key = await self._access.proves(half.challenge_id, code) if half.challenge_id else ""
+        key = await self._access.proves(half.challenge_id, code, *_to_prove(half)) if half.challenge_id else ""
         if not key:
             return self._code(request, half, self.w("code_wrong"))
         half.proven = key
@@ -270,13 +270,19 @@ class RegisterPages(RegisterBase):
             if half.proven and len(await self._access.seats(db, half.proven)) >= MOST_BY_ONE_PHONE:
                 return await self._check(request, half, self.w("too_many"))
             spot = await spot_in(db, await village_of(db, half.village) if half.village else None)
-        person_id = await put_in(self._platform, self._access, half, spot, self._access.origin(request))
+        person_id = ""
+        async with self._store.handed_in(request) as first:
+            if first:
+                person_id = await put_in(self._platform, self._access, half, spot, self._access.origin(request))
         waits = needed(half) in ("not_proven", "no_place")
         response = web.HTTPSeeOther(f"/register/done?how={'visit' if waits else half.whom}")
         await self._store.drop(request, response)
-        if half.proven:
-            role = "self" if half.whom == "self" else "helper"
-            await self._access.give(request, response, Session(half.proven, person_id, role))
+        async with self._platform.database.read() as db:
+            seats = await self._access.seats(db, half.proven) if half.proven else ()
+        for seat in seats:
+            if seat.person_id == person_id:
+                await self._access.give(request, response, Session(half.proven, person_id, seat.role))
+                break
         raise response
 
     # ---- who was registered by somebody else

@@ -20,6 +20,7 @@ from services.registry.registering.words import words
 from services.registry.resident.base import Ask
 from services.registry.resident.own_numbers import own_landline, own_mobile
 from services.shared.i18n import listed, t
+from services.shared.text.invisible_signs import plain_signs
 
 Form = MultiDictProxy[str | bytes | bytearray | web.FileField]
 RELATIONS = ("family", "neighbour", "peer", "paid_carer", "guardian")
@@ -114,7 +115,7 @@ def _w(half: HalfFilled, key: str) -> str:
 
 
 def _text(form: Form, name: str, most: int = 300) -> str:
-    return " ".join(str(form.get(name, "")).split())[:most]
+    return " ".join(plain_signs(str(form.get(name, ""))).split())[:most]
 
 
 # ---- what is shown

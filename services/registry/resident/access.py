@@ -188,9 +188,9 @@ class Access:
                 await self._use(tx, challenge_id)
         return seats
 
-    async def proves(self, challenge_id: str, code: str) -> str:
-        """The address key that whoever registers has proven by this code, of the form that is in the register if one is;
-        empty where the code is wrong, old, used or tried too often."""
+    async def proves(self, challenge_id: str, code: str, kind: str, address: str) -> str:
+        """The address key of what somebody registers with and has proven by this code, of the form of the number that is in
+        the register if one is; empty where the code is wrong, old, used or tried too often."""
         async with self._platform.database.write() as tx:
             asked = await self._tried(tx, challenge_id, code)
             if asked is None:
@@ -198,7 +198,8 @@ class Access:
             await self._use(tx, challenge_id)
             known = await self._registered(tx, asked.address_key, asked.other_key)
             theirs = sa.select(register.contact.c.address_key).where(register.contact.c.address_key == known)
-            return known if await tx.scalar(theirs.limit(1)) is not None else asked.address_key
+            there = await tx.scalar(theirs.limit(1)) is not None
+            return known if there else self.contact_key(kind, address)  # as it will stand there
 
     async def _tried(self, tx: Connection, challenge_id: str, code: str) -> Numbers | None:
         """The numbers of a challenge whose code this is; each try is counted."""
@@ -325,13 +326,36 @@ class Access:
 
     async def _typed(self, tx: Connection, row: Challenge, known_as: str) -> tuple[str, ContactEntry, str] | None:
         """(challenge, what was typed, channel); None where somebody hides behind that phone."""
-        found = sa.select(*columns(SealedContact, register.contact)).where(register.contact.c.address_key == known_as)
-        rows = [one for one in await rows_of(tx, SealedContact, found) if one.why_not != "not_hers"]
-        people = await repository.load(tx, [one.owner_id for one in rows])
-        if any(one.owner_id in people and betrays(people[one.owner_id], one.safe) for one in rows):
+        if await self.hides(tx, known_as):
             return None
         entry = ContactEntry(row.challenge_id, row.kind, row.address_key, row.sealed, row.key_id)
         return row.challenge_id, entry, TO_REGISTER[row.kind]
+
+    async def hides(self, tx: Connection, key: str) -> bool:
+        """Whether somebody hides behind this phone or mailbox, whom a message they did not wait for would betray."""
+        found = sa.select(*columns(SealedContact, register.contact)).where(register.contact.c.address_key == key)
+        rows = [one for one in await rows_of(tx, SealedContact, found) if one.why_not != "not_hers"]
+        people = await repository.load(tx, [one.owner_id for one in rows])
+        return any(one.owner_id in people and betrays(people[one.owner_id], one.safe) for one in rows)
+
+    async def may_write_unasked(self, tx: Connection, key: str, most: int) -> bool:
+        """Whether one more message that somebody else has caused may go to this phone or mailbox, of `most` a day, whoever
+        they are; it is counted. Never where somebody hides."""
+        counted = hmac.new(self._index, f"unasked\0{key}".encode(), hashlib.sha256).hexdigest()
+        lately = (challenge.c.address_key == counted, challenge.c.asked_at > wall() - KEPT_S)
+        sent = int(await tx.scalar(sa.select(sa.func.count()).select_from(challenge).where(*lately)) or 0)
+        if sent >= most or await self.hides(tx, key):
+            return False
+        row = {
+            "challenge_id": new_id(), "address_key": counted, "origin": "", "language": "", "asked_at": wall(),
+            "tries": TRIES, "state": "used",
+        }  # fmt: skip
+        await tx.execute(sa.insert(challenge).values(**row))
+        return True
+
+    def contact_key(self, kind: str, address: str) -> str:
+        """Under which a contact is found."""
+        return address_key(self._index, kind, address)
 
     def notice(
         self,

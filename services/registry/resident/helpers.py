@@ -31,6 +31,7 @@ RELATIONS = ("family", "neighbour", "peer", "paid_carer", "guardian")
 PLACES = ("with_me", "near", "far")
 STEPS = ("name", "number", "relation", "place")
 INVITES_A_DAY = 5
+INVITED_A_DAY = 10  # to one phone, whoever names it
 INVITE_S = 7 * 86_400.0
 
 
@@ -201,14 +202,15 @@ class MeHelpers(MeBase):
 
 
 async def invite(tx: Connection, access: Access, person_id: str, supporter_id: str) -> None:
-    """Asks a helper by text whether they agree; nothing where they have no mobile, or said that the number is not theirs."""
+    """Asks a helper by text whether they agree; nothing where they have no mobile, said that the number is not theirs,
+    hide behind it, or were asked too often today."""
     notice_id = new_id()
     theirs = sa.select(*columns(SealedContact, register.contact)).where(
         register.contact.c.owner_id == supporter_id, register.contact.c.kind == "sms"
     )
     for contact in await rows_of(tx, SealedContact, theirs):
         await keep_notice(tx, notice_id, person_id, "supporter_invitation", contact.contact_id)
-        if contact.why_not != "not_hers":
+        if contact.why_not != "not_hers" and await access.may_write_unasked(tx, contact.address_key, INVITED_A_DAY):
             message = access.notice(
                 notice_id,
                 "supporter_invitation",

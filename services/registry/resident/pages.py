@@ -96,6 +96,10 @@ class MePages(MeBase):
         seats = [seat for seat in seats if seat.person_id in people]
         if not seats:
             raise web.HTTPSeeOther("/me")
+        if session.person_id and session.person_id not in people:  # who sat here has withdrawn, in another browser
+            response = web.HTTPSeeOther("/me")
+            await self._access.leave(request, response)
+            raise response
         if session.person_id:  # chosen, and the phone is not proven yet
             if people[session.person_id].facts.answers.get("birth_year") is None:
                 return self.show(request, "me_not_proven.html")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import unicodedata
 
 from services.shared.crypto.signing import Signer
 
@@ -18,8 +19,9 @@ def one_time_code(signer: Signer, request_id: str) -> str:
 
 def is_code_of(signer: Signer, request_id: str, given: str) -> bool:
     """Whether this is the code of the request, by a version of the key that has not ended."""
+    typed = "".join(unicodedata.normalize("NFKC", given).split()).replace("-", "")  # also "123 456", and full-width
     right = [_digits(code).encode() for code in signer.codes(_USE, request_id)]
-    return any(hmac.compare_digest(one, given.encode(errors="surrogatepass")) for one in right)
+    return any(hmac.compare_digest(one, typed.encode(errors="surrogatepass")) for one in right)
 
 
 def _digits(code: str) -> str:

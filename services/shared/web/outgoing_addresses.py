@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
+from yarl import URL
 
 from services.shared.errors import Fault
 from services.shared.people.push_subscription import wrong_part
@@ -37,12 +38,13 @@ def may_reach(address: str, *, private: bool) -> bool:
 
 
 def literal(host: str) -> bool:
-    """Whether a URL's host is an IP address itself. It is never resolved, so the caller checks it."""
+    """Whether a URL's host is connected to as an IP address, however it is written: 127.1, 2130706433, or in full-width
+    figures too. It is never resolved, so the caller checks it."""
     try:
-        ipaddress.ip_address(host)
+        meant = URL.build(scheme="http", host=host).raw_host or ""
     except ValueError:
-        return False
-    return True
+        return True  # no name at all: `may_reach` says no to it
+    return ":" in meant or meant.replace(".", "").isdigit()
 
 
 def check_push_service(endpoint: str, *, private: bool) -> None:

@@ -194,7 +194,7 @@ async def test_a_name_that_lies_inside_is_not_connected_to(vapid: Path, monkeypa
     assert (Outcome.PERMANENT, "no public address") == (result.outcome, result.code)
 
 
-@pytest.mark.parametrize("host", ["2130706433", "0x7f.1", "127.1"])
+@pytest.mark.parametrize("host", ["2130706433", "0x7f.1", "127.1", "\uff11\uff12\uff17.0.0.1", "127\u30020.0\uff0e1"])
 async def test_another_spelling_of_an_inner_address_is_none_the_less(
     vapid: Path, monkeypatch: pytest.MonkeyPatch, host: str
 ) -> None:

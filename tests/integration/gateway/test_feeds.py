@@ -204,7 +204,8 @@ async def test_a_list_larger_than_allowed_is_dropped(tmp_path: Path, publisher: 
 async def test_private_addresses_are_not_reached(tmp_path: Path, publisher: Publisher):
     """By number or by name, unless the file says so."""
     port = publisher.url.rpartition(":")[2]
-    hosts = ("127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", "2130706433", "0x7f.1")  # noqa: S104
+    wide = "\uff11\uff12\uff17.0.0.1"
+    hosts = ("127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", "2130706433", "0x7f.1", wide)  # noqa: S104
     for n, host in enumerate(hosts):
         async with reading(tmp_path / str(n), publisher, private=False, url=f"http://{host}:{port}/feed") as desk:
             problem = (await poll(desk)).problem

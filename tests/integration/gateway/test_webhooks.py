@@ -212,7 +212,9 @@ async def test_what_is_no_address_we_tell(town: Town, clock: Clock) -> None:
     database = town.node.platform.database
     for url in (
         "ftp://example.org/", "https://", "http://example.org/", "https://localhost/", "https://127.0.0.1/",
-        "https://10.0.0.1/", "https://[::1]/", "https://name:secret@example.org/", "https://example.org/#part", "x" * 1001,
+        "https://10.0.0.1/", "https://[::1]/",
+        "https://127.1/", "https://2130706433/", "https://\uff11\uff12\uff17.0.0.1/",
+        "https://name:secret@example.org/", "https://example.org/#part", "x" * 1001,
     ):  # fmt: skip
         with pytest.raises(Refused) as wrong:
             await add(database, "D", url, (), private=False, actor="tests")
@@ -244,6 +246,35 @@ async def test_a_name_that_leads_into_our_network_is_not_followed(
         assert [] == inside.said
     [line] = await webhook_lines(town.node.platform.database)
     assert "no public address" in line
+
+
+@pytest.mark.parametrize("left", [False, True])
+async def test_what_another_gateway_has_told_meanwhile_is_not_told_again(
+    town: Town, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: bool
+) -> None:
+    """Between the look at what is due and the lock; an old event after a newer one would say that a warning lives again."""
+    slow, quick = Webhooks(town.node.platform, clock), Webhooks(town.node.platform, clock)
+    gate = asyncio.Event()
+
+    @asynccontextmanager
+    async def after_the_gate(*_: object) -> AsyncIterator[bool]:
+        await gate.wait()
+        yield True
+
+    async with department(town, tmp_path / f"h{left}") as told:
+        await subscribe(town, "Two", told.url, "released")
+        await town.warn(alerts.flood(f"TWO-{left}"))
+        with monkeypatch.context() as held:
+            held.setattr("services.gateway.webhooks.telling.locks.webhook", after_the_gate)
+            await slow.begin_due()
+            await asyncio.sleep(0)  # it stands at the gate
+        if left:
+            await remove(town.node.platform.database, "Two", actor="tests", reason="moved")
+        else:
+            await turn(quick)
+        gate.set()
+        await slow.settle()
+        assert (0 if left else 1) == len(told.said)
 
 
 async def test_who_left_is_told_nothing_any_more(town: Town, clock: Clock, tmp_path: Path) -> None:
