@@ -261,7 +261,7 @@ class SketchReader:
                         "This has {n} characters, and {most} is the most ({language}).", n=n, most=most, language=tag
                     )
                     found.append(SketchFault(f"{part}.{tag}", said))
-        if any(content.place_to.values()) and not content.place_open:
+        if any(content.place_to.get(tag) for tag in told_) and not content.place_open:
             found.append(
                 SketchFault(
                     "place_open",

@@ -74,7 +74,7 @@ class SketchFrame:
 
     def tags(self, row: Sketch) -> list[str]:
         """The languages of its form: those we have words in, and those its author brought."""
-        return list(dict.fromkeys((*self.reader.offered(), *row.written.languages)))
+        return list(dict.fromkeys((*self.reader.offered(), *row.written.languages, *row.written.words)))
 
     def incoming(self, reading: SketchReading, who: Who, row: Sketch, sent: float) -> Incoming:
         """The sketch as a message that comes in; Refused where it is not ready."""
