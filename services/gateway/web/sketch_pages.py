@@ -142,8 +142,9 @@ class SketchPages:
         """For the page's own script: the version, when it was saved, what is suggested now, and what phones would get."""
         async with self._frame.platform.database.read() as db:
             reading = await self._frame.reader.read(db, who, row.written, now)
+        following = {} if row.written.updates else reading.told  # the words of an update follow no template
         suggested = {
-            f"{part}.{tag}": getattr(one.suggested, part) for tag, one in reading.told.items() for part in PART_NAMES
+            f"{part}.{tag}": getattr(one.suggested, part) for tag, one in following.items() for part in PART_NAMES
         }
         texts = {
             f"{tag}.{channel}": {"text": one.text, "size": size_of(one)}
@@ -158,7 +159,6 @@ class SketchPages:
         at = f"{datetime.fromtimestamp(row.changed_at, zone):%H:%M:%S}"
         return t("Saved {time} by {name}.", time=at, name=row.changed_name)
 
-    @keeping_what_was_typed
     @asks(Power.WRITE, the_sketch)
     async def outlines(self, request: web.Request, who: Who) -> Json[places.AreaOutlines]:
         """Outlines of the register's areas to draw over, as GeoJSON; those of the sketch are `chosen`."""
@@ -166,6 +166,7 @@ class SketchPages:
         async with self._frame.platform.database.read() as db:
             return Json(await places.drawn_over(db, row.written))
 
+    @keeping_what_was_typed
     @asks(Power.WRITE, the_sketch)
     async def save(self, request: web.Request, who: Who) -> web.StreamResponse:
         """Keeps what was typed, right or wrong. Where a colleague has changed it meanwhile both are shown."""

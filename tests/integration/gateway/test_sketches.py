@@ -8,16 +8,20 @@ from typing import Any
 
 import pytest
 import shapely
+import sqlalchemy as sa
 from msgspec.structs import replace
 
 from services.channels.messages.suggested import OwnTexts
-from services.gateway.drafting import moments, places, sketch_store
+from services.gateway.drafting import estimate, moments, places, sketch_store
 from services.gateway.drafting.alert import incoming_of
 from services.gateway.drafting.reading import SketchReader
 from services.gateway.drafting.sketch import SketchContent, Wording
 from services.gateway.web.sketch_form import content_of, fields_of, kept_fields
+from services.shared.bus.outbox import new_id
 from services.shared.clock import iso
 from services.shared.database.engine import Database
+from services.shared.ledger.warnings import warning_preview
+from services.shared.messages import WarningIssued, encode
 from services.shared.powers.who import ACTIONS, Who
 from services.shared.settings import Settings
 from services.shared.tiers import Tier
@@ -131,6 +135,31 @@ async def test_a_place_outside_the_grant_is_said_before_it_is_handed_in(database
     assert "reaches beyond the jurisdiction" in reading.findings[0].text
 
 
+async def test_nobody_is_counted_outside_the_grant(database: Database, reader: SketchReader):
+    """A sketch that is not ready asks nothing: whether its place lies within the grant is known of one that is."""
+    bound = replace(WHO, area='{"type":"Polygon","coordinates":[[[10,10],[11,10],[11,11],[10,11],[10,10]]]}')
+    assert "" == estimate.question_of(await read(database, reader, replace(FLOOD, words=NANLING), bound))
+    assert "" == estimate.question_of(await read(database, reader, FLOOD, bound))
+    assert estimate.question_of(await read(database, reader, replace(FLOOD, words=NANLING)))
+
+
+async def test_a_count_is_todays(database: Database, reader: SketchReader):
+    """An answer to the same question is taken for an hour: the register changes."""
+    reading = await read(database, reader, replace(FLOOD, words=NANLING))
+    async with database.write() as tx:
+        asked = WarningIssued(
+            msg_id=new_id(), plane="live", warning_id=estimate.question_of(reading), tier=4, kind="alert", purpose="preview",
+            chain_id="", hazard="flash_flood", respond="evacuate", sent=SENT, expires=SENT + 3600, impact=None, area="",
+            geocodes=(), replaces=(), ending="", utc_offset_min=480, released=SENT,
+        )  # fmt: skip
+        row = {"warning_id": asked.warning_id, "issued": encode(asked), "result": {"people": 5}}
+        await tx.execute(sa.insert(warning_preview).values(row))
+        counted = await estimate.answer(tx, reading, SENT + 3599)
+        assert counted is not None
+        assert 5 == counted["people"]
+        assert await estimate.answer(tx, reading, SENT + 3600) is None
+
+
 async def test_ways_of_saying_where_are_meant_together(database: Database, reader: SketchReader):
     """Corners, a circle and GeoJSON; Chinese punctuation and full-width digits are read as well."""
     square = f'{{"type": "Feature", "properties": {{}}, "geometry": {shapely.to_geojson(shapely.box(104, 30, 104.1, 30.1))}}}'
@@ -181,11 +210,18 @@ async def test_a_version_is_dated_once(database: Database):
     """Handing in twice is one alert; a change is dated anew."""
     async with database.write() as tx:
         sketch_id = await sketch_store.begin(tx, WHO, FLOOD, SENT)
-        first = await sketch_store.date_it(tx, sketch_id, SENT + 1)
-        again = await sketch_store.date_it(tx, sketch_id, SENT + 9)
+        seen = await sketch_store.stored(tx, sketch_id)
+        first = await sketch_store.date_it(tx, seen, SENT + 1)
+        again = await sketch_store.date_it(tx, seen, SENT + 9)
+        assert first is not None
+        assert again is not None
         assert first.sent_at == again.sent_at == SENT + 1
         assert await sketch_store.change(tx, WHO, again, replace(FLOOD, tier="orange"), SENT + 10)
-        assert SENT + 11 == (await sketch_store.date_it(tx, sketch_id, SENT + 11)).sent_at
+        assert await sketch_store.date_it(tx, seen, SENT + 11) is None  # what was looked at is not this any more
+        changed = await sketch_store.stored(tx, sketch_id)
+        assert changed.sent_at is None
+        dated = await sketch_store.date_it(tx, changed, SENT + 11)
+        assert (SENT + 11, 2) == (dated and dated.sent_at, dated and dated.version)
 
 
 async def test_areas_that_are_anothers_are_not_offered(database: Database):
