@@ -18,11 +18,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import aiohttp
+import shapely
 
 from services.demo import environment
 from services.demo_view import example_alert
 from services.gateway.intake.incoming import from_cap
-from services.registry.sample.sample import import_community, mint
+from services.registry.model.facilities import AreaIn
+from services.registry.sample.sample import Community, import_community, mint
 from services.run import build
 from services.shared.clock import LinearClock, wall
 from services.shared.powers.who import ACTIONS
@@ -33,6 +35,8 @@ from services.sim.world import World
 
 PORT, PHONES_PORT = 8080, 8090
 OFFSET_MIN = 480  # where the fictional county lies
+VILLAGES = ("Hedong", "Xiawan", "Shangcun", "Zhongzhou", "Beitan", "Xikou")
+AROUND = 0.002  # degrees
 _WHEN = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d")
 _IMPACT = datetime.fromisoformat("2026-06-10T12:00:00+08:00")  # of the example
 
@@ -70,6 +74,7 @@ async def run_trial(people: int, seed: int, ready: Callable[[Trial], None], stop
         stack.push_async_callback(node.close)
         database, url = node.platform.database, node.platform.public_url
         world.set_target(url)
+        community.areas += villages(community)
         await import_community(database, node.platform.keys, community)
         key = await create_key(
             database, name="Qingshui County", label="duty desk", actions=ACTIONS, max_tier=Tier.RED, alone=Tier.RED
@@ -79,6 +84,21 @@ async def run_trial(people: int, seed: int, ready: Callable[[Trial], None], stop
         warning_id = await _drafted(url, key, alert)
         ready(Trial(f"{url}/console", world.url, key, warning_id, people))
         await asyncio.gather(world.agenda.run_live(stop), node.wait(stop))
+
+
+def villages(community: Community) -> list[AreaIn]:
+    """The zones of the register as areas with names, so that a warning can be written for one of them: around who lives there."""
+    homes: dict[str, list[tuple[float, float]]] = {}
+    for one in community.people:
+        if one.zone_id:
+            homes.setdefault(one.zone_id, []).append((one.lon, one.lat))
+    return [
+        AreaIn(
+            value_name="zone", code=zone, name=VILLAGES[n] if n < len(VILLAGES) else zone,
+            geojson=str(shapely.to_geojson(shapely.MultiPoint(points).convex_hull.buffer(AROUND, quad_segs=2))),
+        )
+        for n, (zone, points) in enumerate(sorted(homes.items()))
+    ]  # fmt: skip
 
 
 def of_today(alert: bytes, now: float) -> bytes:

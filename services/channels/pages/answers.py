@@ -21,7 +21,7 @@ from services.channels.pages import store
 from services.channels.pages.aloud import Aloud, SpokenWords, word_of
 from services.channels.pages.help_asked import Form, HelpAsked, HelpForms
 from services.channels.pages.sign_videos import SignVideos
-from services.channels.pages.villages import Villages
+from services.channels.pages.villages import VillagesInWords
 from services.channels.replies.matching import by_of
 from services.shared.bus.outbox import new_id
 from services.shared.endings import PART_RETURNS
@@ -85,7 +85,7 @@ class AnswerPages:
         self._sign_videos = sign_videos
         self._aloud = aloud
         self._help = HelpForms(platform)
-        self._villages = Villages(platform.database)
+        self._villages = VillagesInWords(platform.database)
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         return (

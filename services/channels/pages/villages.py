@@ -18,14 +18,14 @@ MOST = 5000  # areas that are looked at
 KEPT = 50  # warnings
 
 
-class NamedArea(NamedTuple):
+class AreaToName(NamedTuple):
     """An area of the register with its shape."""
 
     name: str
     geojson: str
 
 
-class Villages:
+class VillagesInWords:
     """Those of each warning, once: its area does not change."""
 
     def __init__(self, database: Database) -> None:
@@ -49,7 +49,7 @@ class Villages:
     async def _read(self, warning_id: str) -> tuple[str, ...]:
         child = area.alias("child")
         whole = sa.exists().where(child.c.value_name == area.c.value_name, child.c.parent == area.c.code)
-        smallest = sa.select(*columns(NamedArea, area)).where(area.c.name != "", area.c.geojson != "", sa.not_(whole))
+        smallest = sa.select(*columns(AreaToName, area)).where(area.c.name != "", area.c.geojson != "", sa.not_(whole))
         async with self._database.read() as db:
             mine = sa.select(warning_scope.c.area, warning_scope.c.geocodes).where(
                 warning_scope.c.warning_id == warning_id
@@ -58,12 +58,12 @@ class Villages:
             if scope is None:
                 return ()
             texts, _ = await of_codes(db, [(name, code) for name, code in scope.geocodes])
-            rows = await rows_of(db, NamedArea, smallest.limit(MOST))
+            rows = await rows_of(db, AreaToName, smallest.limit(MOST))
         shapes = [one for one in (scope.area, *texts) if one]
         return await asyncio.to_thread(_inside, shapes, rows) if rows and shapes else ()
 
 
-def _inside(shapes: Sequence[str], rows: Sequence[NamedArea]) -> tuple[str, ...]:
+def _inside(shapes: Sequence[str], rows: Sequence[AreaToName]) -> tuple[str, ...]:
     """Each a whole geometry, never united: what is tangled harms no other."""
     within = [shapely.make_valid(shapely.from_geojson(text)) for text in shapes]
     for one in within:

@@ -11,7 +11,6 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import TypedDict
 
 import shapely
@@ -28,12 +27,12 @@ from services.shared.ledger import areas
 from services.shared.powers.ground import km2
 from services.shared.powers.may import covers
 from services.shared.powers.who import Who
+from services.shared.web.area_picture import MOST_OUTLINES, known_shape
 
 MOST_CORNERS = 10_000  # of everything that is drawn or pasted
 CODED_CORNERS = 2_000  # of an area of the register whose outline goes along with its code
 MOST_LISTED = 300
 MOST_NAMES = 6
-MOST_OUTLINES = 2_000
 FINEST_DRAWN = 0.0005  # degrees
 LARGEST_KM = 500.0
 EVER = datetime(2000, 1, 1, tzinfo=UTC)  # no time matters to where an area is
@@ -114,11 +113,11 @@ async def chosen(db: Connection, content: SketchContent) -> list[AreaChoice]:
     return found
 
 
-async def outlines(db: Connection) -> list[tuple[str, BaseGeometry]]:
-    """Name and shape of every area the register has an outline of: what a picture is drawn over."""
-    a = areas.area.c
-    rows = await db.execute(sa.select(a.name, a.geojson).where(a.geojson != "").limit(MOST_OUTLINES))
-    return [(name, _known(geojson)) for name, geojson in rows]
+class DrawnGround(TypedDict):
+    """A MultiPolygon of GeoJSON."""
+
+    type: str
+    coordinates: list[list[list[list[float]]]]
 
 
 class AreaOutline(TypedDict):
@@ -126,7 +125,7 @@ class AreaOutline(TypedDict):
 
     type: str
     properties: dict[str, bool]
-    geometry: object
+    geometry: DrawnGround
 
 
 class AreaOutlines(TypedDict):
@@ -142,10 +141,10 @@ async def drawn_over(db: Connection, content: SketchContent) -> AreaOutlines:
     rows = await db.execute(sa.select(a.value_name, a.code, a.geojson).where(a.geojson != "").limit(MOST_OUTLINES))
     found: list[AreaOutline] = []
     for value_name, code, geojson in rows:
-        shape = shapely.simplify(_known(geojson), FINEST_DRAWN)
+        ground = shapely.MultiPolygon(_polygons(shapely.simplify(known_shape(geojson), FINEST_DRAWN)))
         chosen = key_of(value_name, code) in content.areas
         found.append(
-            {"type": "Feature", "properties": {"chosen": chosen}, "geometry": json.loads(shapely.to_geojson(shape))}
+            {"type": "Feature", "properties": {"chosen": chosen}, "geometry": json.loads(shapely.to_geojson(ground))}
         )
     return {"type": "FeatureCollection", "features": found}
 
@@ -178,7 +177,7 @@ async def place_of(db: Connection, content: SketchContent) -> SketchedPlace:
     for code in codes:
         texts, unknown = await areas.of_codes(db, [code])
         unresolved += unknown
-        parts = [_known(text) for text in texts]
+        parts = [known_shape(text) for text in texts]
         shapes += parts
         names += await _names(db, code)
         if sum(shapely.get_num_coordinates(part) for part in parts) <= CODED_CORNERS:
@@ -319,21 +318,15 @@ def _as_read(area: Area) -> list[BaseGeometry]:
 
 def union_of(texts: Sequence[str]) -> str:
     """GeoJSON of areas, as one."""
-    return str(shapely.to_geojson(shapely.union_all([_known(text) for text in texts])))
+    return str(shapely.to_geojson(shapely.union_all([known_shape(text) for text in texts])))
 
 
 def beyond(area: str, whole: str) -> BaseGeometry:
     """What of an area lies outside another."""
-    return shapely.difference(_known(area), _known(whole))
+    return shapely.difference(known_shape(area), known_shape(whole))
 
 
 # ---- names
-
-
-@lru_cache(maxsize=4096)
-def _known(geojson: str) -> BaseGeometry:
-    """An area of the register, which was looked at when it was imported."""
-    return shapely.make_valid(shapely.from_geojson(geojson))
 
 
 async def _names(db: Connection, code: tuple[str, str]) -> Sequence[str]:
@@ -348,7 +341,7 @@ async def _names_within(db: Connection, drawn: BaseGeometry) -> list[str]:
     a = areas.area.c
     touched: dict[str, tuple[str, str]] = {}
     for code, parent, name, geojson in await db.execute(sa.select(a.code, a.parent, a.name, a.geojson)):
-        if geojson and name and shapely.area(shapely.intersection(_known(geojson), drawn)) > 0.0:
+        if geojson and name and shapely.area(shapely.intersection(known_shape(geojson), drawn)) > 0.0:
             touched[code] = (name, parent)
     outer = {parent for _, parent in touched.values()}
     inner = [name for code, (name, _) in touched.items() if code not in outer]

@@ -9,8 +9,7 @@ from collections.abc import Iterable
 from aiohttp import web
 from msgspec.structs import replace
 
-from services.gateway.drafting import estimate, places, sketch_store
-from services.gateway.drafting.picture import picture_of
+from services.gateway.drafting import estimate, sketch_store
 from services.gateway.drafting.reading import SketchReading
 from services.gateway.drafting.sketch_store import Sketch
 from services.gateway.warnings.acts import Acts
@@ -24,6 +23,7 @@ from services.shared.powers.may import may
 from services.shared.powers.power import Power
 from services.shared.powers.warnings import warning_thing
 from services.shared.powers.who import Who
+from services.shared.web.area_picture import outlines, picture_of
 from services.shared.web.asking import asks
 
 LOOKS, LOOK_EVERY_S = 12, 0.05  # wall
@@ -58,7 +58,7 @@ class SketchCheckPages:
         now = self._frame.platform.clock.now()
         async with self._frame.platform.database.read() as db:
             reading = await self._frame.reader.read(db, who, row.written, now)
-            around = await places.outlines(db)
+            around = await outlines(db)
             before = await version_of(db, reading.follows.warning_id) if reading.follows is not None else None
         if not waited:  # what was counted when it was saved may be of another day
             async with self._frame.platform.database.write() as tx:

@@ -13,7 +13,6 @@ from msgspec.structs import replace
 
 from services.gateway import store
 from services.gateway.drafting import estimate, places, sketch_store
-from services.gateway.drafting.picture import picture_of
 from services.gateway.drafting.sketch import SketchContent, SketchFault
 from services.gateway.drafting.sketch_store import Sketch
 from services.gateway.drafting.updating import sketch_of
@@ -37,6 +36,7 @@ from services.shared.powers.power import Power
 from services.shared.powers.who import Who
 from services.shared.tiers import Tier
 from services.shared.web.answers import Json
+from services.shared.web.area_picture import outlines, picture_of
 from services.shared.web.asking import asks, the_warning
 from services.shared.web.edge import wants_page
 
@@ -110,7 +110,7 @@ class SketchPages:
             reading = await self._frame.reader.read(db, who, content, now)
             listed = await places.choices(db, who, find)
             chosen = await places.chosen(db, content)
-            around = await places.outlines(db)
+            around = await outlines(db)
         zones = [*chosen, *(one for one in listed if one.key not in content.areas)]
         return self._frame.page(
             "sketch_write.html", who, status, row=row, content=content, reading=reading, zones=zones, find=find,

@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
+import shapely
 import sqlalchemy as sa
 from aiohttp import web
 from msgspec.structs import replace
+from shapely.geometry.base import BaseGeometry
 
 from services.router.explaining import previews
 from services.router.planning.contexts import Contexts
 from services.router.report import report, snapshot, stream
 from services.router.report.api import say_doors
 from services.shared.audit import trail
+from services.shared.database.engine import Connection
 from services.shared.errors import NotFound, Refused
 from services.shared.hazards.instructions import NAMES
 from services.shared.i18n import t
+from services.shared.ledger import areas
 from services.shared.ledger.approvals import asked_about, has_preapprovals
 from services.shared.ledger.warnings import warning_scope, warning_state, warning_text
 from services.shared.powers.approval import LARGE_PEOPLE, approval_of, in_short
@@ -28,6 +32,7 @@ from services.shared.powers.warnings import warning_thing
 from services.shared.powers.who import Who
 from services.shared.service import Platform
 from services.shared.tiers import Tier
+from services.shared.web.area_picture import known_shape, outlines, picture_of
 from services.shared.web.asking import asks, the_warning
 from services.shared.web.html import for_reader, page
 
@@ -106,6 +111,8 @@ class LivePages:
             asked = await asked_about(db, warning_id)
             preapprovals = await has_preapprovals(db, state.authority, now)
             before, after = await replaced_by(db, warning_id), await version_of(db, warning_id)
+            ground = await _ground(db, where.area, where.geocodes)
+            around = await outlines(db) if ground is not None else []
             others = await neighbours(db, state.chain_id, where.area, where.geocodes, now)
         shown = replace(who, proved_at=None)  # a button that asks again who they are is there
         parts = text.parts
@@ -129,6 +136,7 @@ class LivePages:
             typed=where.braked or (approval.people or 0) >= LARGE_PEOPLE,
             to_type=[in_short(parts[language]["place"]) for language in parts["languages"]],
             km2=where.km2,
+            picture=picture_of(ground, around),
             overlaps=[(o, contradicts(parts.get("instruction", ""), state.ending, o)) for o in others],
             for_reader_of=_for_reader_of,
             Tier=Tier,
@@ -203,6 +211,13 @@ class LivePages:
         warning_id = request.match_info["warning_id"]
         await say_doors(self._platform, self._contexts, who, warning_id, word, commander[:80])
         raise web.HTTPSeeOther(f"/live/{warning_id}")
+
+
+async def _ground(db: Connection, area: str, geocodes: Sequence[Sequence[str]]) -> BaseGeometry | None:
+    """Where the warning is: its polygons and the areas of its codes; None where the register knows none of them."""
+    texts, _ = await areas.of_codes(db, [(name, code) for name, code in geocodes])
+    shapes = [known_shape(text) for text in [*texts, area] if text]
+    return shapely.union_all(shapes) if shapes else None
 
 
 def _for_reader_of(parts: Mapping[str, dict[str, str]]) -> Mapping[str, str]:

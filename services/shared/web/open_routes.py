@@ -38,7 +38,7 @@ OPEN_ROUTES: dict[str, OpenTo] = {
     "/l/{token}/{delivery_id}": OpenTo("a link, on the device that opened it", "one visit of that list"),
     "/a/signs/{file}": EVERYBODY,
     "/a/{token}": OpenTo("a link", "one delivery; nobody is named once its warning is over"),
-    "/a/{token}/help": OpenTo("a link", "one call for help: what is wanted, by whoever has the link that made it"),
+    "/a/{token}/help": OpenTo("a link", "what help was asked for with one delivery"),
     "/a/{token}/aloud": OpenTo("a link", "the words of one warning"),
     "/a/v/{token}": OpenTo("a link", "one callout"),
     "/me/helper/{token}": OpenTo("a link", "one invitation"),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from playwright.async_api import Browser, ConsoleMessage, Page, expect
 
 from tests.e2e.web.test_accessible import LOOK
 from tests.e2e.web.test_sketch import Writer, signed_in, with_areas
+from tests.kit import alerts
 from tests.kit.town import Town
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -87,3 +89,18 @@ async def test_without_a_map_the_other_ways_stay(browser: Browser, tocsin: Town)
     await page.get_by_role("button", name="Save").last.click()
     await page.wait_for_load_state()
     assert 1 == await page.locator("figure svg .sketched").count()
+
+
+async def test_whoever_decides_sees_where_it_is(desk: Page, tocsin: Town) -> None:
+    """The ground of the alert over the register's areas, by name; a code that no table knows has no picture."""
+    await with_areas(tocsin)
+    shown = await tocsin.draft(alerts.flood("DRAWN-1"))
+    unknown = await tocsin.draft(alerts.codes_only("DRAWN-2"))
+    await tocsin.settle()
+    await desk.goto(f"{tocsin.url}/live/{shown}/preview")
+    assert 1 == await desk.locator("figure svg .sketched").count()
+    assert "Nanling" in (await desk.locator("figure svg").text_content() or "")
+    assert re.search(r"[\d.]+ km2", await desk.locator("figure figcaption").inner_text())
+    assert [] == await desk.evaluate(LOOK)
+    await desk.goto(f"{tocsin.url}/live/{unknown}/preview")
+    assert 0 == await desk.locator("figure svg").count()

@@ -13,13 +13,16 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+import shapely
 from rich.table import Table
 
 from services.commands.kit import show
 from services.commands.variables import known_variables, unknown_variables
 from services.demo_view import example_alert
 from services.gateway.cap import read
-from services.trial import of_today
+from services.gateway.intake.incoming import from_cap
+from services.registry.sample.sample import mint
+from services.trial import of_today, villages
 from tests.integration.deploy.test_installation import tocsin
 
 WITHIN_S = 60.0
@@ -156,3 +159,13 @@ def test_without_the_stand_ins_the_rest_runs_and_demo_says_what_to_install() -> 
     assert 2 == done.returncode, done.stderr
     assert "services.sim" in done.stderr
     assert "pip install 'tocsin[sim]'" in done.stderr
+
+
+def test_a_trial_has_villages_to_warn_in() -> None:
+    """Each zone of its register is an area with a name, and whoever lives there lies in it."""
+    alert = from_cap(of_today(example_alert(), 1_795_900_000.0), strict=False)
+    community = mint(alert.area, alert.geocodes, people=300, seed=1)
+    found = {one.code: shapely.from_geojson(one.geojson) for one in villages(community)}
+    assert {p.zone_id for p in community.people} == found.keys()
+    assert all(found[p.zone_id].covers(shapely.Point(p.lon, p.lat)) for p in community.people)
+    assert "Hedong" in {one.name for one in villages(community)}

@@ -26,6 +26,7 @@ from services.registry.resident import code_budget
 from services.registry.store import register
 from services.registry.store.resident_tables import challenge, errand, half_filled, notice
 from services.shared.audit.trail import audit_log
+from services.shared.crypto.one_time_codes import one_time_code
 from services.shared.ledger.tables import delivery
 from tests.integration.registry.test_me import Phone, phone_of, record_of, settle, somebody
 from tests.kit import alerts
@@ -151,6 +152,28 @@ async def test_what_is_half_filled_can_be_read_by_its_browser_alone(tocsin: Town
         assert "Go on where you were" not in await phone.get("/register")
         await half_filled_module.forget_old(tocsin.node.platform.database)
         assert [] == await tocsin.rows(sa.select(half_filled))
+
+
+@pytest.mark.parametrize(
+    ("reach", "number", "channel"),
+    [("landline", "+99985550001", "voice_landline"), ("email", "zhao@example.org", "email")],
+)
+async def test_a_code_comes_by_call_or_by_mail(tocsin: Town, reach: str, number: str, channel: str) -> None:
+    """Where a landline or a mailbox is all there is; what was typed is sealed in the message."""
+    async with browser(tocsin, number) as phone:
+        await fill_in(phone, reach={"reach": reach})
+        await phone.post("/register/send")
+        assert "/register/code" == phone.url
+        await settle(tocsin)
+        [asked] = await tocsin.rows(sa.select(challenge))
+        [sent] = await tocsin.rows(sa.select(delivery).where(delivery.c.delivery_id == asked.challenge_id))
+        assert (channel, "one_time_code") == (sent.channel, sent.params.notice)
+        assert number.encode() == await tocsin.opened(sent.sealed, sent.key_id, sent.contact_id)
+        assert b"" == asked.sealed, "it went: nothing of the number is kept here"
+        code = one_time_code(tocsin.node.platform.signer("residents"), asked.challenge_id)
+        await phone.post("/register/code", code=code)
+        assert "/register/done?how=self" == phone.url
+        assert [channel] == [row["kind"] for row in (await newest(tocsin)).contacts.values()]
 
 
 async def test_whoever_stops_or_says_no_leaves_nothing(tocsin: Town) -> None:

@@ -1,15 +1,21 @@
-"""Draws where a sketch is: its shape over the outlines of the register's areas, as paths of an SVG; nothing is fetched."""
+"""Draws where a warning is: its shape over the outlines of the register's areas, as paths of an SVG; nothing is fetched."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import shapely
+import sqlalchemy as sa
 from shapely.geometry.base import BaseGeometry
 
+from services.shared.database.engine import Connection
+from services.shared.ledger.areas import area
+
 WIDTH, MARGIN = 640.0, 0.08
+MOST_OUTLINES = 2_000
 
 
 @dataclass(frozen=True)
@@ -63,3 +69,15 @@ def _path(shape: BaseGeometry, at: Callable[[float, float], tuple[float, float]]
                 points = " ".join("{},{}".format(*at(lon, lat)) for lon, lat, *_ in ring.coords)
                 rings.append(f"M{points}z")
     return "".join(rings)
+
+
+async def outlines(db: Connection) -> list[tuple[str, BaseGeometry]]:
+    """Name and shape of every area the register has an outline of: what a picture is drawn over."""
+    rows = await db.execute(sa.select(area.c.name, area.c.geojson).where(area.c.geojson != "").limit(MOST_OUTLINES))
+    return [(name, known_shape(geojson)) for name, geojson in rows]
+
+
+@lru_cache(maxsize=4096)
+def known_shape(geojson: str) -> BaseGeometry:
+    """An area of the register, which was looked at when it was imported."""
+    return shapely.make_valid(shapely.from_geojson(geojson))
