@@ -1,24 +1,28 @@
 """Asks whom a sketch would reach, and reads the answer: the question is that of every preview, about a warning nobody has yet.
 
-What decides the answer gives the question its name. So what was counted once is not counted again, and no answer to an earlier
-question is taken for the one to this.
+What decides the answer gives the question its name. So what was counted just now is not counted again, and no answer to another
+question is taken for the one to this. An answer holds for an hour: the register changes.
+
+A sketch that is not ready asks nothing, since only of one that is ready it is known to lie within its author's grant: else a
+sketch would count the people of any street for whoever may write.
 """
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import NamedTuple, TypedDict
 
 import sqlalchemy as sa
 
 from services.gateway.drafting.reading import SketchReading
 from services.shared.bus.outbox import id_of, new_id, publish
 from services.shared.database.engine import Connection
-from services.shared.hazards import known
+from services.shared.database.rows import columns, row_of
 from services.shared.ledger.warnings import warning_preview
-from services.shared.messages import WarningIssued
+from services.shared.messages import WarningIssued, decode
 from services.shared.service import Platform
 
 STEP_S = 900.0  # the impact, as exactly as it matters whom it reaches
+HOLDS_S = 3600.0  # how long a count is taken for today's
 
 
 class OneGroup(TypedDict):
@@ -61,7 +65,7 @@ RESPONDS = {
 
 def question_of(reading: SketchReading) -> str:
     """The name of the question; empty where there is nothing to ask yet."""
-    if reading.tier is None or reading.place.shape is None or reading.content.hazard not in known():
+    if reading.tier is None or not reading.ready:
         return ""
     place, content = reading.place, reading.content
     when = f"{(reading.impact or 0.0) // STEP_S:.0f}"
@@ -70,11 +74,11 @@ def question_of(reading: SketchReading) -> str:
 
 
 async def ask(tx: Connection, platform: Platform, reading: SketchReading) -> None:
-    """Asks, where nobody has asked the same."""
-    question = question_of(reading)
-    if not question or await _asked(tx, question):
+    """Asks, where nobody has asked the same within the hour."""
+    question, now = question_of(reading), platform.clock.now()
+    if not question or await _asked(tx, question, now) is not None:
         return
-    settings, now, place = platform.settings, platform.clock.now(), reading.place
+    settings, place = platform.settings, reading.place
     await publish(tx, [
         WarningIssued(
             msg_id=new_id(), plane=settings.plane, warning_id=question, tier=int(reading.tier or 0), kind="alert",
@@ -86,15 +90,23 @@ async def ask(tx: Connection, platform: Platform, reading: SketchReading) -> Non
     ])  # fmt: skip
 
 
-async def _asked(db: Connection, question: str) -> bool:
-    mine = sa.select(warning_preview.c.warning_id).where(warning_preview.c.warning_id == question)
-    return await db.scalar(mine) is not None
+class _Asked(NamedTuple):
+    """A question, and its answer where it has come."""
+
+    issued: bytes
+    result: Estimate | None
 
 
-async def answer(db: Connection, reading: SketchReading) -> Estimate | None:
+async def _asked(db: Connection, question: str, now: float) -> _Asked | None:
+    found = await row_of(
+        db, _Asked, sa.select(*columns(_Asked, warning_preview)).where(warning_preview.c.warning_id == question)
+    )
+    asked = decode(found.issued) if found is not None else None
+    return found if isinstance(asked, WarningIssued) and now - asked.released < HOLDS_S else None
+
+
+async def answer(db: Connection, reading: SketchReading, now: float) -> Estimate | None:
     """What was counted; None where nothing is there yet."""
     question = question_of(reading)
-    found: Estimate | None = None
-    if question:
-        found = await db.scalar(sa.select(warning_preview.c.result).where(warning_preview.c.warning_id == question))
-    return found
+    found = await _asked(db, question, now) if question else None
+    return found.result if found is not None else None

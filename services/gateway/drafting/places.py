@@ -10,13 +10,14 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TypedDict
 
 import shapely
 import sqlalchemy as sa
 from shapely.geometry.base import BaseGeometry
 
-from services.gateway.cap.geometry import circle_ring
+from services.gateway.cap import Alert, Area, Info, geometry
 from services.gateway.cap.model import Ring
 from services.gateway.drafting.sketch import SketchContent, SketchFault
 from services.shared.database.engine import Connection
@@ -34,6 +35,7 @@ MOST_LISTED = 300
 MOST_NAMES = 6
 FINEST_DRAWN = 0.0005  # degrees
 LARGEST_KM = 500.0
+EVER = datetime(2000, 1, 1, tzinfo=UTC)  # no time matters to where an area is
 _NUMBER = re.compile(r"[-+]?\d{1,3}(?:\.\d+)?", re.ASCII)
 
 
@@ -97,6 +99,20 @@ async def choices(db: Connection, who: Who, find: str = "") -> list[AreaChoice]:
     return found
 
 
+async def chosen(db: Connection, content: SketchContent) -> list[AreaChoice]:
+    """What a sketch has chosen, whoever looks: also a code the register has no area of, and one beyond the reader's grant. A
+    form that left it out would take it away when it is saved."""
+    a = areas.area.c
+    found = []
+    for key in content.areas:
+        value_name, _, code = key.partition("=")
+        mine = sa.select(a.name, a.parent).where(a.value_name == value_name, a.code == code)
+        row = (await db.execute(mine)).first()
+        name, parent = row or ("", "")
+        found.append(AreaChoice(key, name or f"{value_name} {code}", parent))
+    return found
+
+
 class DrawnGround(TypedDict):
     """A MultiPolygon of GeoJSON."""
 
@@ -140,14 +156,18 @@ async def place_of(db: Connection, content: SketchContent) -> SketchedPlace:
     for field, read in (("corners", _corners), ("geojson", _pasted)):
         try:
             for polygon in read(getattr(content, field)):
-                rings.append(_ring(polygon))
-                shapes.append(polygon)
+                ring = tuple((round(lat, 6), round(lon, 6)) for lat, lon in _ring(polygon))
+                rings.append(ring)
+                shapes += _as_read(Area("", polygons=(ring,)))
         except UnreadArea as wrong:
             findings.append(SketchFault(field, str(wrong)))
     try:
         for circle in _circle(content.circle):
+            found = _as_read(Area("", circles=(circle,)))
+            if not found:
+                raise UnreadArea(t("This circle reaches over a pole: draw it smaller, or farther from there."))
             circles.append(circle)
-            shapes.append(shapely.Polygon(circle_ring(*circle)))
+            shapes += found
     except UnreadArea as wrong:
         findings.append(SketchFault("circle", str(wrong)))
     drawn = shapely.union_all(shapes) if shapes else None
@@ -285,7 +305,15 @@ def _polygons(shape: BaseGeometry) -> list[shapely.Polygon]:
 
 
 def _ring(polygon: shapely.Polygon) -> Ring:
-    return tuple((round(lat, 6), round(lon, 6)) for lon, lat, *_ in polygon.exterior.coords)
+    return tuple((lat, lon) for lon, lat, *_ in polygon.exterior.coords)
+
+
+def _as_read(area: Area) -> list[BaseGeometry]:
+    """What is drawn as it is read when it is handed in, over the antimeridian too; nothing where nobody can be warned by it."""
+    found = geometry(
+        Alert("-", "-", EVER, "Actual", "Alert", "Public", infos=(Info("en", (), "", areas=(area,)),))
+    ).geom
+    return [found] if found is not None else []
 
 
 def union_of(texts: Sequence[str]) -> str:

@@ -160,16 +160,31 @@ class SketchReader:
             *self._words(content, told_),
         ]  # fmt: skip
         cautions: list[str] = []
-        follows = await store.find_stored(db, content.updates) if content.updates else None
-        if follows is not None and state_at(follows.state_state, follows.state_expires_at, now) != "active":
-            number = follows.state_number
-            cautions.append(t("No. {number} is not in force any more: this goes out as a new warning.", number=number))
+        follows, said = await self._follows(db, content.updates, now)
+        cautions += said
         if not findings:
             findings += await self._forbidden(db, who, content, tier, place, told_)
         if place.shape is not None:
             cautions += [told(why) for why in await brake(db, who, place.km2, int(tier or 0))]
         cautions += self._contradictions(content, told_)
         return SketchReading(content, tier, impact, end, place, told_, tuple(findings), tuple(cautions), follows)
+
+    async def _follows(self, db: Connection, updates: str, now: float) -> tuple[StoredWarning | None, list[str]]:
+        """What it takes the place of: the newest of its chain, where a colleague has updated it meanwhile."""
+        named = await store.find_stored(db, updates) if updates else None
+        if named is None or state_at(named.state_state, named.state_expires_at, now) == "active":
+            return named, []
+        newest = await store.newest_of(db, named.state_chain_id)
+        if newest is not None and newest.warning_id != updates:
+            follows = await store.find_stored(db, newest.warning_id)
+            if follows is not None and state_at(follows.state_state, follows.state_expires_at, now) == "active":
+                said = t(
+                    "No. {number} was updated meanwhile: this takes the place of No. {newer}, and what that changed is said as "
+                    "it stands here.", number=named.state_number, newer=follows.state_number,
+                )  # fmt: skip
+                return follows, [said]
+        number = named.state_number
+        return named, [t("No. {number} is not in force any more: this goes out as a new warning.", number=number)]
 
     # ---- the words
 
@@ -261,7 +276,7 @@ class SketchReader:
                         "This has {n} characters, and {most} is the most ({language}).", n=n, most=most, language=tag
                     )
                     found.append(SketchFault(f"{part}.{tag}", said))
-        if any(content.place_to.values()) and not content.place_open:
+        if any(content.place_to.get(tag) for tag in told_) and not content.place_open:
             found.append(
                 SketchFault(
                     "place_open",

@@ -125,11 +125,13 @@ async def change(tx: Connection, who: Who, row: Sketch, content: SketchContent, 
     return done.rowcount == 1
 
 
-async def date_it(tx: Connection, sketch_id: str, now: float) -> Sketch:
-    """Its CAP `sent` is decided, once for each version: handing in twice is handing in one alert."""
-    undated = (sketch.c.sketch_id == sketch_id, sketch.c.sent_at.is_(None))
+async def date_it(tx: Connection, row: Sketch, now: float) -> Sketch | None:
+    """Its CAP `sent` is decided, once for each version: handing in twice is handing in one alert. None where it is another
+    version by now: what is handed in is what was looked at."""
+    undated = (sketch.c.sketch_id == row.sketch_id, sketch.c.version == row.version, sketch.c.sent_at.is_(None))
     await tx.execute(sa.update(sketch).where(*undated).values(sent_at=float(int(now))))
-    return await stored(tx, sketch_id)
+    found = await stored(tx, row.sketch_id)
+    return found if found.version == row.version and found.given_up_at is None else None
 
 
 async def undate(tx: Connection, sketch_id: str) -> None:

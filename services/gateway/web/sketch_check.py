@@ -60,38 +60,52 @@ class SketchCheckPages:
             reading = await self._frame.reader.read(db, who, row.written, now)
             around = await outlines(db)
             before = await version_of(db, reading.follows.warning_id) if reading.follows is not None else None
+        if not waited:  # what was counted when it was saved may be of another day
+            async with self._frame.platform.database.write() as tx:
+                await estimate.ask(tx, self._frame.platform, reading)
+            self._acts.done()
         changed = self._frame.changes(reading, before, who, row, now) if before is not None and reading.ready else []
-        counted = await self._counted(reading)
+        counted = await self._counted(reading, now)
         counting = counted is None and waited < PATIENCE_S and estimate.question_of(reading) != ""
-        alone = reading.tier is not None and reading.tier <= who.alone and "send" in who.actions
+        highest = max(
+            int(reading.tier or 0), before.tier if before is not None else 0
+        )  # to lower a red is a word about red
+        alone = reading.tier is not None and highest <= who.alone and "send" in who.actions
         return self._frame.page(
             "sketch_check.html", who, status, row=row, reading=reading, picture=picture_of(reading.place.shape, around),
             forms=self._frame.forms(reading, who, row, now), alone=alone, problem=problem,
             estimate=counted, waited=waited, counting=counting, before=before, changed_parts=changed,
-
+            left_out=self._frame.left_out(reading, who, row, now),
             order=order,
         )  # fmt: skip
 
-    async def _counted(self, reading: SketchReading) -> estimate.Estimate | None:
+    async def _counted(self, reading: SketchReading, now: float) -> estimate.Estimate | None:
         """Whom it reaches; waited for a moment, so that the page is whole as it comes."""
         for _ in range(LOOKS):
             async with self._frame.platform.database.read() as db:
-                if (found := await estimate.answer(db, reading)) is not None or not estimate.question_of(reading):
+                if (found := await estimate.answer(db, reading, now)) is not None or not estimate.question_of(reading):
                     return found
             await asyncio.sleep(LOOK_EVERY_S)
         return None
+
+    async def _changed(self, who: Who, row: Sketch) -> web.Response:
+        changed = t("{name} has changed it meanwhile: look at it again.", name=row.changed_name)
+        return await self._check(who, row, changed, 409)
 
     @asks(Power.WRITE, the_sketch)
     async def hand_in(self, request: web.Request, who: Who) -> web.StreamResponse:
         """It becomes a draft like any alert that is pasted, and whoever may send it is asked."""
         row, form = await self._frame.row(request), await request.post()
         if str(form.get("version", "")) != str(row.version):
-            changed = t("{name} has changed it meanwhile: look at it again.", name=row.changed_name)
-            return await self._check(who, row, changed, 409)
+            return await self._changed(who, row)
         now = self._frame.platform.clock.now()
         async with self._frame.platform.database.write() as tx:
-            row = await sketch_store.date_it(tx, row.sketch_id, now)
-            reading = await self._frame.reader.read(tx, who, row.written, row.sent_at or now)
+            dated = await sketch_store.date_it(tx, row, now)
+        if dated is None:  # between the look at its version and this
+            return await self._changed(who, await self._frame.row(request))
+        row = dated
+        async with self._frame.platform.database.read() as db:
+            reading = await self._frame.reader.read(db, who, row.written, row.sent_at or now)
         try:
             incoming = self._frame.incoming(reading, who, row, row.sent_at or now)
             taken = await self._admission.admit(who, incoming, release=False)

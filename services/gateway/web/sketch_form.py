@@ -20,6 +20,7 @@ from services.shared.tiers import TIER_WORDS, Tier
 
 SketchFields = MultiDictProxy[str | bytes | bytearray | web.FileField]
 MOST_SIGNS = 200_000  # of one field
+NOTHING = SketchContent()
 FIELDS = {
     "hazard": mark("What happens"), "tier": mark("Tier"), "instruction": mark("What people are to do"),
     "impact": mark("Time of impact"), "ends": mark("Holds until"), "areas": mark("Areas"), "corners": mark("Corners"),
@@ -32,26 +33,36 @@ PART_NAMES = {
 }  # fmt: skip
 
 
-def content_of(form: SketchFields, tags: Iterable[str], updates: str = "") -> SketchContent:
-    """What a form brings; `tags` are the languages that can be written in; `updates` what it takes the
-    place of."""
+def content_of(form: SketchFields, tags: Iterable[str], before: SketchContent = NOTHING) -> SketchContent:
+    """What a form brings; `tags` are the languages that can be written in. What it does not ask stays as it was `before`: what
+    it takes the place of, and the words of a language that is not told just now."""
     file = form.get("geojson_file")
     pasted = file.file.read().decode(errors="replace")[:MOST_SIGNS] if isinstance(file, web.FileField) else ""
     tags = list(tags)
     return SketchContent(
-        updates=updates,
+        updates=before.updates,
         hazard=_one(form, "hazard", known()), tier=_one(form, "tier", TIER_WORDS),
         instruction=_one(form, "instruction", NAMES), impact=_typed(form, "impact"), ends=_typed(form, "ends"),
         areas=tuple(dict.fromkeys(str(one)[:241] for one in form.getall("areas", []) if "=" in str(one))),
         corners=_typed(form, "corners"), circle=_typed(form, "circle"), geojson=pasted or _typed(form, "geojson"),
         languages=tuple(tag for tag in tags if tag in form.getall("languages", [])),
         words={
-            tag: wording for tag in tags if f"headline.{tag}" in form
-            if (wording := Wording(**{part: _changed(form, f"{part}.{tag}") for part in PARTS})) != Wording()
+            tag: wording for tag in dict.fromkeys((*tags, *before.words))
+            if (wording := _wording(form, tag) or before.words.get(tag, Wording())) != Wording()
         },
-        place_to={tag: said for tag in tags if (said := _typed(form, f"place_to.{tag}")[:60])},
+        place_to={
+            tag: said for tag in dict.fromkeys((*tags, *before.place_to))
+            if (said := _typed(form, name)[:60] if (name := f"place_to.{tag}") in form else before.place_to.get(tag, ""))
+        },
         place_open="place_open" in form,
     )  # fmt: skip
+
+
+def _wording(form: SketchFields, tag: str) -> Wording | None:
+    """None where the form does not ask for this language."""
+    if f"headline.{tag}" not in form:
+        return None
+    return Wording(**{part: _changed(form, f"{part}.{tag}") for part in PARTS})
 
 
 def _typed(form: SketchFields, name: str) -> str:

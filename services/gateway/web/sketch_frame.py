@@ -12,7 +12,7 @@ from services.gateway.drafting.alert import identifier_of, incoming_of
 from services.gateway.drafting.reading import FormSaid, SketchReader, SketchReading, WritingTexts
 from services.gateway.drafting.sketch import SketchFault
 from services.gateway.drafting.sketch_store import Sketch
-from services.gateway.intake.incoming import Incoming
+from services.gateway.intake.incoming import Incoming, without_links
 from services.gateway.publish.parts import parts_of
 from services.gateway.publish.publishing import sender_of
 from services.gateway.store import Parts
@@ -21,7 +21,7 @@ from services.gateway.web.sketch_form import (
 )
 from services.shared.errors import Conflict
 from services.shared.hazards.instructions import NAMES
-from services.shared.i18n import tn
+from services.shared.i18n import tn, told
 from services.shared.powers.changes import WarningChange, WarningVersion, changes
 from services.shared.powers.may import Thing
 from services.shared.powers.who import Who
@@ -74,7 +74,7 @@ class SketchFrame:
 
     def tags(self, row: Sketch) -> list[str]:
         """The languages of its form: those we have words in, and those its author brought."""
-        return list(dict.fromkeys((*self.reader.offered(), *row.written.languages)))
+        return list(dict.fromkeys((*self.reader.offered(), *row.written.languages, *row.written.words)))
 
     def incoming(self, reading: SketchReading, who: Who, row: Sketch, sent: float) -> Incoming:
         """The sketch as a message that comes in; Refused where it is not ready."""
@@ -86,8 +86,19 @@ class SketchFrame:
     def parts(self, incoming: Incoming, who: Who) -> Parts:
         """What its texts are made of."""
         settings = self.platform.settings
+        incoming = without_links(
+            incoming, settings.links(self.platform.public_url)
+        )  # as it will be when it is handed in
         place = settings.languages_at(incoming.geocodes)
         return parts_of(incoming, incoming.tier, settings.offset_at, settings.authority or who.authority, place)
+
+    def left_out(self, reading: SketchReading, who: Who, row: Sketch, now: float) -> tuple[str, ...]:
+        """What of its words nobody gets, in sentences."""
+        if not reading.ready:
+            return ()
+        incoming = self.incoming(reading, who, row, float(int(now)))
+        kept = without_links(incoming, self.platform.settings.links(self.platform.public_url))
+        return tuple(told(note) for note in kept.notes if note not in incoming.notes)
 
     def changes(
         self, reading: SketchReading, before: WarningVersion, who: Who, row: Sketch, now: float

@@ -109,14 +109,14 @@ class SketchPages:
         async with self._frame.platform.database.read() as db:
             reading = await self._frame.reader.read(db, who, content, now)
             listed = await places.choices(db, who, find)
-            chosen = [one for one in await places.choices(db, who) if one.key in content.areas]
+            chosen = await places.chosen(db, content)
             around = await outlines(db)
         zones = [*chosen, *(one for one in listed if one.key not in content.areas)]
         return self._frame.page(
             "sketch_write.html", who, status, row=row, content=content, reading=reading, zones=zones, find=find,
             picture=picture_of(reading.place.shape, around), forms=self._frame.forms(reading, who, row, now),
             saved=self._saved_at(row), typed_before=typed_before, version=row.version if version is None else version,
-            hazards=list(known()), tiers=[one for one in reversed(Tier) if one <= who.max_tier],
+            hazards=list(known()), tiers=[one for one in reversed(Tier) if one <= who.max_tier or one.word == content.tier],
             offered=self._frame.tags(row), part_names=PART_NAMES, clash=clash,
             fault_of=_fault_of(reading.findings),
             wrong=partial(_marked, _fault_of(reading.findings)), order=order,
@@ -131,7 +131,7 @@ class SketchPages:
             raise web.HTTPSeeOther(to)
         fields = fields_of(kept)
         content = self._frame.reader.settled(
-            content_of(fields, self._frame.tags(row), row.written.updates), self._frame.platform.clock.now()
+            content_of(fields, self._frame.tags(row), row.written), self._frame.platform.clock.now()
         )
         seen = str(fields.get("version", ""))
         return await self._sketch(
@@ -142,8 +142,9 @@ class SketchPages:
         """For the page's own script: the version, when it was saved, what is suggested now, and what phones would get."""
         async with self._frame.platform.database.read() as db:
             reading = await self._frame.reader.read(db, who, row.written, now)
+        following = {} if row.written.updates else reading.told  # the words of an update follow no template
         suggested = {
-            f"{part}.{tag}": getattr(one.suggested, part) for tag, one in reading.told.items() for part in PART_NAMES
+            f"{part}.{tag}": getattr(one.suggested, part) for tag, one in following.items() for part in PART_NAMES
         }
         texts = {
             f"{tag}.{channel}": {"text": one.text, "size": size_of(one)}
@@ -158,7 +159,6 @@ class SketchPages:
         at = f"{datetime.fromtimestamp(row.changed_at, zone):%H:%M:%S}"
         return t("Saved {time} by {name}.", time=at, name=row.changed_name)
 
-    @keeping_what_was_typed
     @asks(Power.WRITE, the_sketch)
     async def outlines(self, request: web.Request, who: Who) -> Json[places.AreaOutlines]:
         """Outlines of the register's areas to draw over, as GeoJSON; those of the sketch are `chosen`."""
@@ -166,12 +166,13 @@ class SketchPages:
         async with self._frame.platform.database.read() as db:
             return Json(await places.drawn_over(db, row.written))
 
+    @keeping_what_was_typed
     @asks(Power.WRITE, the_sketch)
     async def save(self, request: web.Request, who: Who) -> web.StreamResponse:
         """Keeps what was typed, right or wrong. Where a colleague has changed it meanwhile both are shown."""
         row, form = await self._frame.row(request), await request.post()
         now, version = self._frame.platform.clock.now(), str(form.get("version", ""))
-        content = self._frame.reader.settled(content_of(form, self._frame.tags(row), row.written.updates), now)
+        content = self._frame.reader.settled(content_of(form, self._frame.tags(row), row.written), now)
         seen = int(version) if version.isdecimal() and len(version) < 10 else 0
         if content != row.written:
             changed = False
@@ -201,11 +202,12 @@ class SketchPages:
 
     @asks(Power.WRITE, the_sketch)
     async def keep(self, request: web.Request, who: Who) -> web.StreamResponse:
-        """A copy of what is saved becomes an own template: all but its times, and what it would take the place of."""
+        """A copy of what is saved becomes an own template: all but its times, what it would take the place of, and that a
+        place is open: that is confirmed anew each time."""
         row, name = await self._frame.row(request), str((await request.post()).get("template", "")).strip()[:80]
         if len(name) < 2:
             raise Refused("template: give it a name, so that others find it", field="template", rule="required")
-        content = replace(row.written, impact="", ends="", updates="")
+        content = replace(row.written, impact="", ends="", updates="", place_open=False)
         async with self._frame.platform.database.write() as tx:
             template = await sketch_store.begin(tx, who, content, self._frame.platform.clock.now(), template=name)
             await trail.record(tx, who.label, "sketch_template", template, name)

@@ -80,8 +80,8 @@ def changes(before: WarningVersion, after: WarningVersion, offset_at: Callable[[
     if before.tier != after.tier:
         names = [t(NAMES[Tier(one.tier)]) if one.tier else t("not decided") for one in (before, after)]
         found.append(WarningChange(t("Tier"), *names))
-    if int(before.expires_at) != int(after.expires_at):
-        ends = [moment_at(one.expires_at, offset_at(one.expires_at)) for one in (before, after)]
+    ends = [moment_at(one.expires_at, offset_at(one.expires_at)) for one in (before, after)]
+    if ends[0] != ends[1]:  # as they are said: a form knows no seconds
         found.append(WarningChange(t("Holds until"), *ends))
     found += _ground(before, after)
     found += _words(before, after)

@@ -8,16 +8,25 @@ from typing import Any
 
 import pytest
 import shapely
+import sqlalchemy as sa
 from msgspec.structs import replace
 
 from services.channels.messages.suggested import OwnTexts
-from services.gateway.drafting import moments, places, sketch_store
+from services.gateway.drafting import estimate, moments, places, sketch_store
 from services.gateway.drafting.alert import incoming_of
 from services.gateway.drafting.reading import SketchReader
 from services.gateway.drafting.sketch import SketchContent, Wording
+from services.gateway.intake.arrival import check_grant
 from services.gateway.web.sketch_form import content_of, fields_of, kept_fields
+from services.registry.importing.write import import_areas
+from services.registry.model.facilities import AreaIn
+from services.shared.bus.outbox import new_id
 from services.shared.clock import iso
 from services.shared.database.engine import Database
+from services.shared.ledger.warnings import warning_preview
+from services.shared.messages import WarningIssued, encode
+from services.shared.powers.changes import WarningVersion, changes
+from services.shared.powers.power import Power
 from services.shared.powers.who import ACTIONS, Who
 from services.shared.settings import Settings
 from services.shared.tiers import Tier
@@ -99,6 +108,7 @@ def test_what_was_left_as_suggested_is_not_kept_as_typed():
         ({"circle": "30, 103"}, "circle", "latitude, longitude, kilometres"),
         ({"circle": "30, 103, 0"}, "circle", "more than 0"),
         ({"circle": "30, 103, 5000"}, "circle", "at most 500 kilometres"),
+        ({"circle": "89.9, 10, 50"}, "circle", "reaches over a pole"),
         ({"geojson": "{"}, "geojson", "This is no GeoJSON"),
         ({"geojson": '{"type": "Point", "coordinates": [103, 30]}'}, "geojson", "has no area"),
         ({"geojson": shapely.to_geojson(shapely.box(203, 30, 204, 31))}, "geojson", "outside the globe"),
@@ -129,6 +139,67 @@ async def test_a_place_outside_the_grant_is_said_before_it_is_handed_in(database
     reading = await read(database, reader, replace(FLOOD, words=NANLING), bound)
     assert ["areas"] == [one.field for one in reading.findings]
     assert "reaches beyond the jurisdiction" in reading.findings[0].text
+
+
+async def test_nobody_is_counted_outside_the_grant(database: Database, reader: SketchReader):
+    """A sketch that is not ready asks nothing: whether its place lies within the grant is known of one that is."""
+    bound = replace(WHO, area='{"type":"Polygon","coordinates":[[[10,10],[11,10],[11,11],[10,11],[10,10]]]}')
+    assert "" == estimate.question_of(await read(database, reader, replace(FLOOD, words=NANLING), bound))
+    assert "" == estimate.question_of(await read(database, reader, FLOOD, bound))
+    assert estimate.question_of(await read(database, reader, replace(FLOOD, words=NANLING)))
+
+
+async def test_a_count_is_todays(database: Database, reader: SketchReader):
+    """An answer to the same question is taken for an hour: the register changes."""
+    reading = await read(database, reader, replace(FLOOD, words=NANLING))
+    async with database.write() as tx:
+        asked = WarningIssued(
+            msg_id=new_id(), plane="live", warning_id=estimate.question_of(reading), tier=4, kind="alert", purpose="preview",
+            chain_id="", hazard="flash_flood", respond="evacuate", sent=SENT, expires=SENT + 3600, impact=None, area="",
+            geocodes=(), replaces=(), ending="", utc_offset_min=480, released=SENT,
+        )  # fmt: skip
+        row = {"warning_id": asked.warning_id, "issued": encode(asked), "result": {"people": 5}}
+        await tx.execute(sa.insert(warning_preview).values(row))
+        counted = await estimate.answer(tx, reading, SENT + 3599)
+        assert counted is not None
+        assert 5 == counted["people"]
+        assert await estimate.answer(tx, reading, SENT + 3600) is None
+
+
+@pytest.mark.parametrize(
+    "drawn",
+    [
+        {"corners": "10, 179\n10, -179\n11, -179\n11, 179"}, {"corners": "", "circle": "10, 179.9, 50"},
+        {"corners": "30.00000049, 103.00000049\n30, 103.1\n30.1, 103.1\n30.1, 103"},
+    ],
+)  # fmt: skip
+async def test_where_it_is_shown_is_where_it_is_handed_in(
+    database: Database, reader: SketchReader, drawn: dict[str, Any]
+):
+    """Over the antimeridian too, where the same corners could be read as nearly the whole way round."""
+    reading = await read(database, reader, replace(FLOOD, words=NANLING, **drawn))
+    taken = incoming_of(reading, identifier="a", sender="duty@qingshui.example", sent=SENT, drill=False)
+    assert shapely.equals(reading.place.shape, shapely.from_geojson(taken.area))
+    assert reading.place.km2 < 50_000
+
+
+async def test_an_area_is_handed_in_as_the_register_has_it(database: Database, reader: SketchReader):
+    """However fine its corners are: else whoever may warn in just that area is refused when they hand it in."""
+    outline = str(shapely.to_geojson(shapely.box(103.123456789, 30.123456789, 103.223456789, 30.223456789)))
+    await import_areas(database, [AreaIn(value_name="zone", code="F1", name="Fine", geojson=outline)], actor="the test")
+    bound = replace(WHO, area=outline)
+    reading = await read(database, reader, replace(FLOOD, corners="", areas=("zone=F1",)), bound)
+    assert () == reading.findings
+    taken = incoming_of(reading, identifier="a", sender="duty@qingshui.example", sent=SENT, drill=False)
+    async with database.read() as db:
+        await check_grant(db, bound, Power.DRAFT, taken)
+
+
+def test_an_end_that_is_said_the_same_is_no_change():
+    """What went out ends at a second, and a form knows minutes."""
+    before, after = (WarningVersion(4, SENT + seconds, {}, None) for seconds in (31.0, 0.0))
+    assert [] == changes(before, after, offset_at)
+    assert ["Holds until"] == [one.name for one in changes(before, after._replace(expires_at=SENT + 60.0), offset_at)]
 
 
 async def test_ways_of_saying_where_are_meant_together(database: Database, reader: SketchReader):
@@ -181,11 +252,18 @@ async def test_a_version_is_dated_once(database: Database):
     """Handing in twice is one alert; a change is dated anew."""
     async with database.write() as tx:
         sketch_id = await sketch_store.begin(tx, WHO, FLOOD, SENT)
-        first = await sketch_store.date_it(tx, sketch_id, SENT + 1)
-        again = await sketch_store.date_it(tx, sketch_id, SENT + 9)
+        seen = await sketch_store.stored(tx, sketch_id)
+        first = await sketch_store.date_it(tx, seen, SENT + 1)
+        again = await sketch_store.date_it(tx, seen, SENT + 9)
+        assert first is not None
+        assert again is not None
         assert first.sent_at == again.sent_at == SENT + 1
         assert await sketch_store.change(tx, WHO, again, replace(FLOOD, tier="orange"), SENT + 10)
-        assert SENT + 11 == (await sketch_store.date_it(tx, sketch_id, SENT + 11)).sent_at
+        assert await sketch_store.date_it(tx, seen, SENT + 11) is None  # what was looked at is not this any more
+        changed = await sketch_store.stored(tx, sketch_id)
+        assert changed.sent_at is None
+        dated = await sketch_store.date_it(tx, changed, SENT + 11)
+        assert (SENT + 11, 2) == (dated and dated.sent_at, dated and dated.version)
 
 
 async def test_areas_that_are_anothers_are_not_offered(database: Database):
