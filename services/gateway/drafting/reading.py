@@ -15,7 +15,7 @@ from services.gateway.store import StoredWarning
 from services.gateway.warnings.brake import brake
 from services.shared.database.engine import Connection
 from services.shared.hazards import known
-from services.shared.hazards.instructions import NAMES, of_texts
+from services.shared.hazards.instructions import NAMES, against_chosen, of_texts, told_in
 from services.shared.i18n import t, told
 from services.shared.ledger import areas
 from services.shared.ledger.warnings import state_at
@@ -164,6 +164,8 @@ class SketchReader:
         cautions += said
         if not findings:
             findings += await self._forbidden(db, who, content, tier, place, told_)
+        if impact is not None and impact <= now:
+            cautions.append(t("The time at which it comes has passed: are day and hour right? Nobody is told a time."))
         if place.shape is not None:
             cautions += [told(why) for why in await brake(db, who, place.km2, int(tier or 0))]
         cautions += self._contradictions(content, told_)
@@ -294,11 +296,21 @@ class SketchReader:
 
     def _contradictions(self, content: SketchContent, told_: Mapping[str, WordsIn]) -> list[str]:
         """Two languages that cannot both be followed; words that are not what was chosen."""
+        found = [
+            t(
+                "You chose {chosen}, and the words ({language}) tell people to {order}: put one of them right.",
+                chosen=t(NAMES[content.instruction]), language=tag, order=t(NAMES[order]),
+            )
+            for tag, one in told_.items()
+            if content.instruction in NAMES
+            and (order := against_chosen(content.instruction, told_in(one.said.action, tag)))
+        ]  # fmt: skip
         _, against = of_texts("", {tag: one.said.action for tag, one in told_.items()})
         if against is None:
-            return []
+            return found
         one, other = against.languages
         return [
+            *found,
             t(
                 "The languages contradict each other: {one} tells people to {order}, {other} to {opposite}.", one=one,
                 other=other, order=t(NAMES[against.orders[0]]), opposite=t(NAMES[against.orders[1]]),

@@ -108,7 +108,7 @@ class SketchFrame:
         parts = self.parts(incoming, who)
         after = WarningVersion(
             int(incoming.tier or 0), incoming.expires, {language: parts[language] for language in parts["languages"]},
-            reading.place.shape,
+            reading.place.shape, hazard=parts.get("set", ""), instruction=parts.get("instruction", ""),
         )  # fmt: skip
         return changes(before, after, self.platform.settings.offset_at)
 

@@ -108,7 +108,7 @@ class SketchStartPages:
         async with self._frame.platform.database.read() as db:
             row = await sketch_store.find(db, template.removeprefix(OWN_TEMPLATE))
         must(who, Power.WRITE, sketch_store.thing_of(row))
-        if row is None or not row.template:
+        if row is None or not row.template or row.given_up_at is not None:
             raise Refused(
                 "template: choose one of the page Write a warning", field="template", rule="closed_list",
                 given=template[:80], remedy="open the page Write a warning and choose there",

@@ -255,7 +255,11 @@ def shown_at(tier: Tier, instruction: str) -> str:
 
 def against_asked(asked: str, told: Told | None) -> str:
     """What the words tell everybody that is the opposite of what is asked by a code; empty for nothing."""
-    named = _OF_ASKED.get(asked, "")
+    return against_chosen(_OF_ASKED.get(asked, ""), told)
+
+
+def against_chosen(named: str, told: Told | None) -> str:
+    """The same of an instruction of ours."""
     if told is None or named not in MOVING or told.anybody & _alike(named):
         return ""
     return next((order for order in sorted(told.everybody) if apart(named, order)), "")

@@ -9,7 +9,9 @@ from typing import NamedTuple
 import shapely
 import sqlalchemy as sa
 
+from services.shared import labels
 from services.shared.database.engine import Connection
+from services.shared.hazards.instructions import NAMES as INSTRUCTIONS
 from services.shared.i18n import moment_at, t
 from services.shared.ledger.warnings import warning_scope, warning_state, warning_text
 from services.shared.powers.ground import ground_of, km2
@@ -27,6 +29,8 @@ class WarningVersion(NamedTuple):
     parts: Mapping[str, Mapping[str, str]]
     shape: shapely.Geometry | None
     number: str = ""
+    hazard: str = ""
+    instruction: str = ""  # the one thing it tells people to do, empty where it does not say one
 
 
 class WarningChange(NamedTuple):
@@ -52,7 +56,10 @@ async def version_of(db: Connection, warning_id: str) -> WarningVersion | None:
         return None
     ground = await ground_of(db, row.area, row.geocodes)
     parts = {language: row.parts[language] for language in row.parts["languages"]}
-    return WarningVersion(row.tier, row.expires_at, parts, None if ground.unknown else ground.shape, row.number)
+    return WarningVersion(
+        row.tier, row.expires_at, parts, None if ground.unknown else ground.shape, row.number,
+        hazard=row.parts.get("set", ""), instruction=row.parts.get("instruction", ""),
+    )  # fmt: skip
 
 
 async def replaced_by(db: Connection, warning_id: str) -> WarningVersion | None:
@@ -80,6 +87,13 @@ def changes(before: WarningVersion, after: WarningVersion, offset_at: Callable[[
     if before.tier != after.tier:
         names = [t(NAMES[Tier(one.tier)]) if one.tier else t("not decided") for one in (before, after)]
         found.append(WarningChange(t("Tier"), *names))
+    if before.instruction != after.instruction:
+        orders = [
+            t(INSTRUCTIONS[one.instruction]) if one.instruction else t("nothing certain") for one in (before, after)
+        ]
+        found.append(WarningChange(t("What people are to do"), *orders))
+    if before.hazard != after.hazard:
+        found.append(WarningChange(t("What happens"), labels.hazard(before.hazard), labels.hazard(after.hazard)))
     ends = [moment_at(one.expires_at, offset_at(one.expires_at)) for one in (before, after)]
     if ends[0] != ends[1]:  # as they are said: a form knows no seconds
         found.append(WarningChange(t("Holds until"), *ends))
@@ -123,4 +137,13 @@ def _words(before: WarningVersion, after: WarningVersion) -> list[WarningChange]
         ]  # fmt: skip
         if old.get("impact", "") != new.get("impact", ""):
             found.append(WarningChange(f"{t('It comes')} ({language})", old.get("impact", ""), new.get("impact", "")))
+        places = [_place_to(one) for one in (old, new)]
+        if places[0] != places[1]:
+            found.append(WarningChange(f"{t('Where people go')} ({language})", *places))
     return found
+
+
+def _place_to(said: Mapping[str, object]) -> str:
+    """The place people are sent to, empty for none."""
+    place = said.get("to")
+    return str(place.get("name", "")) if isinstance(place, dict) else ""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
 import shapely
 import sqlalchemy as sa
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, Page, Route
 
 from services.gateway.drafting import sketch_store
 from services.gateway.drafting.sketch_store import sketch
@@ -375,3 +376,36 @@ async def test_an_own_template_is_listed_first_and_begins_with_its_words_and_pla
     await page.goto(f"{tocsin.url}/send")
     await page.get_by_role("button", name="Remove Dam lets water out").click()
     assert 0 == await page.get_by_role("link", name="Dam lets water out").count()
+
+
+async def test_save_pressed_while_it_saves_itself_is_no_clash_with_oneself(
+    browser: Browser, writer: Writer, tocsin: Town
+):
+    """The save on its way is waited for: its version is the one the press goes on from."""
+    await writer.begun()
+    mine = await signed_in(browser, tocsin, scripts=True)
+    page = mine.page
+    await page.clock.install()
+    await page.goto(f"{tocsin.url}/send/{writer.sketch_id}")
+    held, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def late(route: Route) -> None:
+        if route.request.headers.get("accept") == "application/json":
+            answer = await route.fetch()
+            held.set()
+            await goes_on.wait()
+            await route.fulfill(response=answer)
+        else:
+            await route.continue_()
+
+    await page.route("**/send/*", late)
+    await page.locator("#headline-en").fill("First")
+    await page.clock.run_for(5100)
+    await held.wait()
+    await page.locator("#headline-en").fill("Second")
+    await page.get_by_role("button", name="Save").last.click(no_wait_after=True)
+    async with page.expect_navigation(wait_until="load"):
+        goes_on.set()
+    assert 0 == await page.locator("#clash").count()
+    assert "Second" == await page.locator("#headline-en").input_value()
+    await page.context.close()

@@ -285,3 +285,28 @@ def test_times_are_read_as_they_are_typed(text: str, at: str):
     found = moments.instant(text, now, offset_at)
     assert iso(found) == iso(datetime.fromisoformat(at).timestamp())
     assert found == moments.instant(moments.settled(text, now, offset_at), now + 86400, offset_at)
+
+
+def test_a_change_of_what_people_are_to_do_is_named_though_the_words_stay():
+    """Order, hazard and where people go stand beside the words: whoever lets an update out must see each."""
+    said = {"en": {"hazard": "Flood", "action": "As told.", "to": {"name": "Nanling School", "open": True}}}
+    other = {"en": {"hazard": "Flood", "action": "As told.", "to": {}}}
+    before = WarningVersion(4, SENT, said, None, hazard="flash_flood", instruction="leave")  # type: ignore[arg-type]
+    after = WarningVersion(4, SENT, other, None, hazard="river_flood", instruction="stay_in")  # type: ignore[arg-type]
+    assert [
+        ("What people are to do", "leave", "stay in"),
+        ("What happens", "flash flood", "flood"),
+        ("Where people go (en)", "Nanling School", ""),
+    ] == [tuple(one) for one in changes(before, after, offset_at)]
+    assert [] == changes(before, before, offset_at)
+
+
+async def test_what_was_chosen_is_held_against_the_words_and_a_time_that_has_passed_is_said(
+    database: Database, reader: SketchReader
+):
+    words = {"en": Wording(where="Nanling", action="Leave now, go uphill."), "zh-Hans": Wording(where="南岭镇")}
+    content = replace(FLOOD, instruction="stay_in", words=words, impact="2025-11-30 22:00")
+    found = " ".join((await read(database, reader, content)).cautions)
+    assert "You chose stay in, and the words (en) tell people to leave: put one of them right." in found
+    assert "The time at which it comes has passed" in found
+    assert () == (await read(database, reader, replace(FLOOD, words=NANLING))).cautions

@@ -16,7 +16,7 @@
   const said = () => new URLSearchParams(typed()).toString();
   let before = said();
   let stopped = false;
-  let under = false;
+  let under = null; // the save on its way
 
   const warn = (sentence) => {
     banner.textContent = sentence;
@@ -41,10 +41,14 @@
     }
   };
 
-  const save = async () => {
+  const save = () => {
     const now = said();
     if (stopped || under || now === before) return;
-    under = true;
+    under = sent(now).finally(() => {
+      under = null;
+    });
+  };
+  const sent = async (now) => {
     try {
       const answer = await fetch(form.action, {
         method: "POST",
@@ -67,12 +71,17 @@
       show(told.texts);
     } catch {
       warn(banner.dataset.unsaved);
-    } finally {
-      under = false;
     }
   };
   setInterval(save, EVERY_MS);
-  form.addEventListener("submit", () => {
+  form.addEventListener("submit", async (pressed) => {
     stopped = true;
+    if (!under) return;
+    pressed.preventDefault(); // the save on its way brings the version that this one goes on from
+    await under;
+    form.requestSubmit(pressed.submitter);
+  });
+  addEventListener("pageshow", (shown) => {
+    if (shown.persisted) stopped = false; // by Back: it saves itself again
   });
 })();
