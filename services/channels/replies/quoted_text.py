@@ -26,7 +26,7 @@ PHONES = "phones.yaml"
 OURS = ("lines.yaml", "frame.yaml", "forms.yaml")
 LISTS = ("reactions", "machine", "busy", "offers")
 _OWN_WORDS = 4.0  # so many words of a sentence of ours in a row are no chance; a character of Chinese is half a word
-_FIGURES = ("{ref}", "{number}", "{hotline}", "{n}")
+_FIGURES = {"{ref}": "000", "{number}": "000", "{hotline}": "000", "{n}": "000", "{case}": "H-000"}  # what is filled in
 _TOKEN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]|[^\s\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+")
 _OPENING, _CLOSING = '“„«»「『‹"', '”“»«」』›"'
 NONE, PERHAPS, SURELY = 0, 1, 2  # how sure it is that a word is ours and not the person's
@@ -224,8 +224,8 @@ def _ours() -> tuple[tuple[str, ...], ...]:
     kept += [read_shipped(file) for file in sorted(i18n.FOLDER.glob("*/hazards/*.yaml"))]
     for data in kept:
         for text in strings(data):
-            for figure in _FIGURES:
-                text = text.replace(figure, "000")
+            for figure, filled in _FIGURES.items():
+                text = text.replace(figure, filled)
             for part in re.split(r"\{[^}]*\}", text):
                 found |= {
                     tuple(_figures(_tokens(s))) for one in (part, *sentences(part)) for s in (one, traditional(one))

@@ -141,7 +141,7 @@ async def test_every_page_is_everybodys(browser: Browser, languages: None, monke
     shown = keep_names(monkeypatch)
     never = await walked(browser, looks, shown, LANGUAGES)
     assert {} == looks.found
-    assert [] == never
+    assert [] == never, never
 
 
 @pytest.mark.long

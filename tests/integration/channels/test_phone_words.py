@@ -171,7 +171,7 @@ def everything_we_send() -> list[str]:
         found.append(frame_for(language).call.format(hotline="12345"))
     for lines in LINES.values():
         found += [
-            text.format(hotline="12345")
+            text.format(hotline="12345", case="H-01427")
             for text in (*lines.doing.values(), *lines.thanks.values(), lines.read_by_person, lines.which_yes)
         ]
     return sorted(set(found))
