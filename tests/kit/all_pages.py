@@ -12,8 +12,10 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from itertools import cycle
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+import jinja2
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
@@ -61,15 +63,17 @@ def page_templates() -> set[str]:
 
 
 def keep_names(patch: pytest.MonkeyPatch) -> set[str]:
-    """From now on, the names of the templates that are shown."""
+    """From now on, the names of the templates that are shown, whoever renders them."""
     shown: set[str] = set()
-    rendered = html.rendered
+    found = jinja2.Environment.get_template
 
-    def kept(template: str, **values: object) -> str:
-        shown.add(template)
-        return rendered(template, **values)
+    def kept(
+        self: jinja2.Environment, name: str | jinja2.Template, parent: str | None = None, globals: Any = None
+    ) -> jinja2.Template:
+        shown.add(str(name))
+        return found(self, name, parent, globals)
 
-    patch.setattr(html, "rendered", kept)
+    patch.setattr(jinja2.Environment, "get_template", kept)
     return shown
 
 
