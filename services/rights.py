@@ -65,6 +65,7 @@ RIGHTS: Mapping[str, tuple[str, str, str, str]] = {  # table > of gateway, regis
     "inbox": ("SIUD", "SIUD", "SIUD", "SIUD"),
     "instance": ("SIU", "SIU", "SIU", "SIU"),
     "message_part": ("", "", "", "SIUD"),
+    "opened_calls": ("", "", "SID", "S"),
     "outbox": ("SIUD", "SIUD", "SIUD", "SIUD"),
     "page_key": ("", "SI", "", "SIU"),
     "pager": ("S", "SIUD", "S", ""),

@@ -11,13 +11,13 @@ from aiohttp import web
 from services.channels.messages.prepare import Preparer
 from services.shared.audit import trail
 from services.shared.errors import Refused
-from services.shared.i18n import t
+from services.shared.ledger.opened_calls import HelpCall, order_for
 from services.shared.powers.power import Power
 from services.shared.powers.who import Who
 from services.shared.service import Platform
-from services.shared.web.asking import asks, what_is_sent
+from services.shared.web.asking import asks, what_is_found, what_is_sent
 from services.shared.web.html import page
-from services.shared.web.opening_order import CALLS_OPENED, REASON_KEPT, HelpCall, read_calls, read_order
+from services.shared.web.opening_order import CALLS_OPENED, read_order
 
 MIN_REASON = 8
 
@@ -39,8 +39,8 @@ class FullValues:
         self._preparer = preparer
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
-        """POST /open and POST /open/calls (order, reason)."""
-        return (web.post("/open", self.open), web.post("/open/calls", self.calls))
+        """POST /open (order, reason) and GET /open/calls/{order_id}."""
+        return (web.post("/open", self.open), web.get("/open/calls/{order_id}", self.calls))
 
     @asks(Power.LOOK, what_is_sent)
     async def open(self, request: web.Request, who: Who) -> web.Response:
@@ -66,29 +66,17 @@ class FullValues:
         return page("open.html", who=who, opened=opened, reason=reason, person_id=order.person_id,
                     plane=self._platform.settings.plane)  # fmt: skip
 
-    @asks(Power.LOOK, what_is_sent)
+    @asks(Power.LOOK, what_is_found)
     async def calls(self, request: web.Request, who: Who) -> web.Response:
-        """All who call for help in one look, each look written down under each of them; the reason is asked once a sign-in."""
-        form = await request.post()
-        order = read_calls(self._platform.signer("orders"), str(form.get("order", "")), who.actor)
-        reason = order.reason or " ".join(str(form.get("reason", "")).split())[:400]
-        if len(reason) < MIN_REASON:
-            raise Refused(
-                "say why you look: each person reads it later",
-                field="reason",
-                rule="required",
-                given=reason,
-                remedy=t("write at least {MIN_REASON} characters; it is asked once a warning", MIN_REASON=MIN_REASON),
-            )
+        """All who call for help in one look, each look written down under each of them first."""
         async with self._platform.database.write() as tx:
-            if not order.reason:
-                kept = {"caller_id": who.actor, "sign_in": order.sign_in}
-                await trail.record(tx, who.label, REASON_KEPT, order.chain_id, reason, kept)
-            for person_id in sorted({call.person_id for call in order.calls}):
+            order = await order_for(tx, request.match_info["order_id"], who.actor)
+            opened = order.opened
+            for person_id in sorted({call.person_id for call in opened}):
                 detail = {"opened": ["Address", "Name", "Number"], "chain_id": order.chain_id}
-                await trail.record(tx, who.label, CALLS_OPENED, person_id, reason, detail)
-        found = [await self._opened(call) for call in order.calls]
-        return page("calls.html", who=who, calls=found, reason=reason, plane=self._platform.settings.plane,
+                await trail.record(tx, who.label, CALLS_OPENED, person_id, order.reason, detail)
+        found = [await self._opened(call) for call in opened]
+        return page("calls.html", who=who, calls=found, reason=order.reason, plane=self._platform.settings.plane,
                     offset=self._platform.settings.offset_at)  # fmt: skip
 
     async def _opened(self, call: HelpCall) -> OpenedCall:

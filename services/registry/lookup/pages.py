@@ -24,13 +24,14 @@ from services.shared.crypto.dossier import owner_of
 from services.shared.database.engine import Connection
 from services.shared.errors import Refused
 from services.shared.i18n import mark, t
+from services.shared.ledger.opened_calls import Sealed
 from services.shared.powers.power import Power
 from services.shared.powers.who import Who
 from services.shared.service import Platform
 from services.shared.web.answers import Created, json_body
 from services.shared.web.asking import asks, the_installation, what_is_found, what_is_sent
 from services.shared.web.html import page
-from services.shared.web.opening_order import Sealed, give
+from services.shared.web.opening_order import give
 
 LABELS = {"call_name": mark("Name"), "address": mark("Address")}
 

@@ -1,4 +1,4 @@
-"""Arranges open cases for a desk: by village, within it by danger; and makes the order that opens who calls.
+"""Arranges open cases for a desk: by village, within it by danger; and gathers what opens who calls.
 
 The place of a case does not depend on who has it: whoever takes one finds it where it was. Who has it, and for how long
 nobody, is said in the case, and `owner` leaves the others out.
@@ -16,15 +16,12 @@ from aiohttp import web
 from services.router.cases.view import CaseState, phones_of
 from services.router.store import tables
 from services.router.store.cases import CaseRow, case
-from services.shared.audit.trail import audit_log
-from services.shared.crypto.signing import Signer
 from services.shared.database.batches import one_of
 from services.shared.database.engine import Connection
 from services.shared.database.rows import rows_of
 from services.shared.ledger.help_wanted import wanted_in_chain
-from services.shared.powers.who import Who
+from services.shared.ledger.opened_calls import HelpCall, Sealed
 from services.shared.web.cookies import COOKIE, cookie_of
-from services.shared.web.opening_order import REASON_KEPT, HelpCall, HelpCalls, Sealed, give_calls
 
 LIFE = (  # who does not get away alone, or dies without power: their call comes first
     "power_medical", "deafblind", "mobility", "lift_dependent", "newborn_or_late_pregnancy", "basement", "facility",
@@ -87,20 +84,8 @@ def sign_in_of(request: web.Request) -> str:
     return hashlib.sha256(cookie_of(request, COOKIE).encode()).hexdigest()[:16]
 
 
-async def reason_given(db: Connection, who: Who, chain_id: str, sign_in: str) -> str:
-    """Why they look, as they said before under this warning in this sign-in; empty where they did not."""
-    mine = (audit_log.c.subject == chain_id, audit_log.c.act == REASON_KEPT)
-    rows = await db.execute(
-        sa.select(audit_log.c.reason, audit_log.c.detail).where(*mine).order_by(audit_log.c.n.desc())
-    )
-    theirs = {"caller_id": who.actor, "sign_in": sign_in}
-    return next((str(row.reason) for row in rows if row.detail == theirs), "")
-
-
-async def order(
-    db: Connection, signer: Signer, who: Who, chain_id: str, sign_in: str, cases: Sequence[CaseState], reason: str
-) -> str:
-    """What opens name, street and telephones of these cases' people, to this caller alone; empty where there are none."""
+async def calls_of(db: Connection, cases: Sequence[CaseState]) -> list[HelpCall]:
+    """What opens name, street and telephones of these cases' people, the most dangerous first."""
     ids = [one["case_id"] for one in cases if one["person_id"]]
     rows = await rows_of(db, CaseRow, sa.select(case).where(one_of(case.c.case_id, sorted(ids))))
     came_by = {row.case_id: row.delivery_id for row in rows}
@@ -116,7 +101,7 @@ async def order(
         )
     }
     wanted = await wanted_in_chain(db, cases[0]["warning_id"], people) if people else {}
-    calls = []
+    calls: list[HelpCall] = []
     for one in sorted(cases, key=danger):
         entry = entries.get((one["warning_id"], one["person_id"]))
         if entry is None or one["case_id"] not in came_by:
@@ -137,4 +122,4 @@ async def order(
                 one["zone_id"], tuple(one["needs"]), at_risk(one), entry.dossier, tuple(numbers.values()),
             )
         )  # fmt: skip
-    return give_calls(signer, HelpCalls(chain_id, who.actor, 0.0, sign_in, reason, tuple(calls))) if calls else ""
+    return calls

@@ -12,10 +12,12 @@ from aiohttp import web
 
 from services.router.cases import arranging, view
 from services.router.cases.handling import CaseIn, act
+from services.shared.audit import trail
 from services.shared.bus.outbox import new_id
 from services.shared.database.engine import Connection
 from services.shared.errors import Conflict, Refused
-from services.shared.i18n import told
+from services.shared.i18n import t, told
+from services.shared.ledger import opened_calls
 from services.shared.ledger.warnings import warning_state
 from services.shared.powers.may import may
 from services.shared.powers.power import Power
@@ -25,7 +27,9 @@ from services.shared.service import Platform
 from services.shared.web.answers import Json, json_body, refused_by
 from services.shared.web.asking import asks, the_warning
 from services.shared.web.html import page
+from services.shared.web.opening_order import REASON_KEPT
 
+MIN_REASON = 8
 FIELDS = tuple(CaseIn.model_fields)
 
 
@@ -46,6 +50,7 @@ class CasePages:
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         return (
             web.get("/live/{warning_id}/cases", self.list_page),
+            web.post("/live/{warning_id}/names", self.names),
             web.post("/live/{warning_id}/cases/{case_id}", self.tap),
             web.get("/report/{warning_id}/cases", self.list_json),
             web.post("/report/{warning_id}/cases/{case_id}", self.act),
@@ -85,12 +90,9 @@ class CasePages:
             state = (await db.execute(sa.select(warning_state).where(warning_state.c.warning_id == warning_id))).one()
             standing = [c for c in found if c["state"] != "closed"]
             thing, sign_in = await warning_thing(db, who, warning_id), arranging.sign_in_of(request)
-            shown, order, reason = arranging.by_village(standing, asked := arranging.asked_of(request)), "", ""
-            if may(who, Power.OPEN_LIST, thing) is None:
-                reason = await arranging.reason_given(db, who, state.chain_id, sign_in)
-                wanted = [one for village in shown for one in village.cases]
-                signer = self._platform.signer("orders")
-                order = await arranging.order(db, signer, who, state.chain_id, sign_in, wanted, reason)
+            shown = arranging.by_village(standing, asked := arranging.asked_of(request))
+            opens = may(who, Power.OPEN_LIST, thing) is None and any(c["person_id"] for v in shown for c in v.cases)
+            reason = await opened_calls.reason_given(db, who.actor, state.chain_id, sign_in) if opens else ""
         return page(
             "cases.html",
             status=422 if problem else 200,
@@ -106,7 +108,7 @@ class CasePages:
             asked=asked,
             query=request.query_string,
             done=[c for c in found if c["state"] == "closed"],
-            order=order,
+            opens=opens,
             reason=reason,
             may_see=may(who, Power.SEE_PEOPLE, thing) is None,
             now=now,
@@ -116,6 +118,31 @@ class CasePages:
             about=about,
             plane=self._platform.settings.plane,
         )
+
+    @asks(Power.OPEN_LIST, the_warning)
+    async def names(self, request: web.Request, who: Who) -> web.StreamResponse:
+        """Has channels open who calls, for a reason that is asked once a sign-in; the page of names is theirs."""
+        warning_id, typed = request.match_info["warning_id"], str((await request.post()).get("reason", ""))
+        async with self._platform.database.write() as tx:
+            chain_id, sign_in = await view.chain_of(tx, warning_id), arranging.sign_in_of(request)
+            kept = await opened_calls.reason_given(tx, who.actor, chain_id, sign_in)
+            reason = kept or " ".join(typed.split())[:400]
+            if len(reason) < MIN_REASON:
+                raise Refused(
+                    "say why you look: each person reads it later", field="reason", rule="required", given=reason,
+                    remedy=t("write at least {MIN_REASON} characters; it is asked once a warning", MIN_REASON=MIN_REASON),
+                )  # fmt: skip
+            if not kept:
+                await trail.record(
+                    tx, who.label, REASON_KEPT, chain_id, reason, {"caller_id": who.actor, "sign_in": sign_in}
+                )
+            standing = [c for c in await self._shown(tx, request, who) if c["state"] != "closed"]
+            wanted = [
+                one for village in arranging.by_village(standing, arranging.asked_of(request)) for one in village.cases
+            ]
+            calls, order_id = await arranging.calls_of(tx, wanted), new_id()
+            await opened_calls.give(tx, order_id, who.actor, chain_id, sign_in, reason, calls)
+        raise web.HTTPSeeOther(f"/open/calls/{order_id}")
 
     @asks(Power.HANDLE, the_warning)
     async def tap(self, request: web.Request, who: Who) -> web.Response:

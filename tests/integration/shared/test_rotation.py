@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
+from services import roles
 from services.channels import key_rotation as rotating
 from services.channels.key_rotation import Rotation
 from services.roles import ROLES, check_keys, read_keys
@@ -223,3 +225,15 @@ def test_nobody_but_channels_names_what_opens() -> None:
             ):  # a feed in a private network
                 found.setdefault(service, set()).add(path.name)
     assert {"channels": {"service.py", "prepare.py", "key_rotation.py"}} == found
+
+
+def test_each_service_signs_with_the_keys_it_holds() -> None:
+    """Who names a key that its process is not given answers 500 wherever the services stand apart."""
+    found = {
+        (role, use)
+        for role in ROLES
+        for file in (Path(roles.__file__).parent / role).rglob("*.py")
+        for use in re.findall(r"signer\(\"(\w+)\"\)", file.read_text(encoding="utf-8"))
+    }
+    assert len(found) > 5
+    assert [] == sorted((role, use) for role, use in found if role not in roles.HOLDERS[use])
