@@ -193,7 +193,8 @@ async def test_a_resident_answers_and_asks_for_help(page: Page, tocsin: Town, de
     assert "我要帮助" in await page.inner_text("form")
     assert (await page.inner_text("h1")).startswith("现在离家")
     await page.get_by_role("button", name="我要帮助").click()
-    assert "已收到您的求助。不要只等,请尽量先让自己安全。生命危险请打12345。" == await page.inner_text("[role=status]")
+    thanks = await page.inner_text("[role=status]")
+    assert re.fullmatch(r"已收到您的求助,编号H-\d{5}。不要只等,请尽量先让自己安全。生命危险请打12345。", thanks), thanks
     await tocsin.settle()
     assert "call" in await read(desk, f"{tocsin.url}/live/{warning_id}")
     assert found[0].person_id[:8] in await desk.inner_text("section[aria-labelledby=help]")

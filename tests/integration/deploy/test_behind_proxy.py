@@ -245,6 +245,8 @@ async def as_machines_do(run: Rehearsal, warning_id: str) -> None:
 
 async def from_outside(run: Rehearsal, anybody: aiohttp.ClientSession) -> None:
     """What a process says of itself it says on its own port; the proxy knows nothing of it, nor of what nobody serves."""
+    told, said = await status_of(anybody, "GET", f"{run.url}/register")
+    assert 422 == told, said[:300]  # answered by the registry: its register names no village here
     for process in run.processes.values():
         for path in INSIDE:
             assert 200 == (await status_of(anybody, "GET", process.url + path))[0]

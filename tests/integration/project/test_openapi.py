@@ -77,8 +77,14 @@ async def lived_in(town: Town) -> dict[str, list[str]]:
         await tx.execute(sa.insert(held_change), held)
         proposed = {"policy": POLICY, "name": "another", "since": 0.0, "agreed": []}
         await tx.execute(sa.insert(policy_proposed).values(proposed))
+    written = town.session.post(
+        f"{town.url}/send/new", data={"template": "flash_flood.red.leave", "impact": ""}, allow_redirects=False,
+        headers={"Authorization": f"Bearer {town.key}", "Accept": "text/html"},
+    )  # fmt: skip
+    async with written as answer:
+        sketch_id = answer.headers["Location"].split("/")[2]
     return {
-        "held_id": [row["held_id"] for row in held], "slot": ["fireservice"],
+        "sketch_id": [sketch_id], "held_id": [row["held_id"] for row in held], "slot": ["fireservice"],
         "warning_id": [warning_id], "place_id": [place.place_id], "person_id": [row.person_id for row in people],
         "facility_id": [row.person_id for row in facilities], "case_id": [row.case_id for row in open_cases],
     }  # fmt: skip
