@@ -30,6 +30,7 @@ from services.shared.powers.who import Who
 from services.shared.web.area_picture import MOST_OUTLINES, known_shape
 
 MOST_CORNERS = 10_000  # of everything that is drawn or pasted
+MOST_SIGNS = 200_000  # of what is pasted
 CODED_CORNERS = 2_000  # of an area of the register whose outline goes along with its code
 MOST_LISTED = 300
 MOST_NAMES = 6
@@ -260,6 +261,14 @@ def _circle(text: str) -> list[tuple[float, float, float]]:
 def _pasted(text: str) -> list[shapely.Polygon]:
     if not text.strip():
         return []
+    if len(text) > MOST_SIGNS:
+        raise UnreadArea(
+            t(
+                "This GeoJSON has {n} characters, and {most} is the most: simplify the outline, or round it to five decimals.",
+                n=f"{len(text):,}",
+                most=f"{MOST_SIGNS:,}",
+            )
+        )
     if text.count("[") > 2 * MOST_CORNERS + 100:
         raise UnreadArea(t("More than {n} corners: draw it more simply.", n=f"{MOST_CORNERS:,}"))
     try:

@@ -234,11 +234,11 @@ class SketchReader:
     ) -> list[SketchFault]:
         found = []
         if content.impact and impact is None:
-            found.append(SketchFault("impact", t("This is no time: write 22:40, or 2026-11-30 22:40.")))
+            found.append(SketchFault("impact", self._unread(content.impact, now)))
         elif impact is not None and impact - now > 31 * 86400.0:
             found.append(SketchFault("impact", t("The impact lies more than 31 days ahead: is the day right?")))
         if content.ends and ends is None:
-            found.append(SketchFault("ends", t("This is no time: write 22:40, or 2026-11-30 22:40.")))
+            found.append(SketchFault("ends", self._unread(content.ends, impact or now)))
         elif ends is not None and ends <= now:
             found.append(SketchFault("ends", t("The end lies in the past: give one that is still to come.")))
         elif ends is not None and impact is not None and ends <= impact:
@@ -351,6 +351,16 @@ class SketchReader:
             return moments.instant(text, after, self._settings.offset_at)
         except (ValueError, OverflowError):
             return None
+
+    def _unread(self, text: str, after: float) -> str:
+        """Why a time cannot be taken as it stands."""
+        try:
+            moments.instant(text, after, self._settings.offset_at)
+        except moments.UnclearTime as unclear:
+            return str(unclear)
+        except (ValueError, OverflowError):
+            pass
+        return t("This is no time: write 22:40, or 2026-11-30 22:40.")
 
 
 def _name(hazard: str, tag: str) -> str:

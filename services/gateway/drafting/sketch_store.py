@@ -140,8 +140,12 @@ async def undate(tx: Connection, sketch_id: str) -> None:
     await tx.execute(sa.update(sketch).where(*mine).values(sent_at=None))
 
 
-async def handed_in(tx: Connection, sketch_id: str, warning_id: str) -> None:
-    await tx.execute(sa.update(sketch).where(sketch.c.sketch_id == sketch_id).values(warning_id=warning_id))
+async def handed_in(tx: Connection, row: Sketch, warning_id: str) -> bool:
+    """That version became a warning; False where it is another by now. Pressed twice it is the same warning."""
+    this = (sketch.c.sketch_id == row.sketch_id, sketch.c.version == row.version, sketch.c.given_up_at.is_(None))
+    same = sketch.c.warning_id.in_(("", warning_id))
+    done = await tx.execute(sa.update(sketch).where(*this, same).values(warning_id=warning_id))
+    return done.rowcount == 1
 
 
 async def give_up(tx: Connection, sketch_id: str, now: float) -> None:

@@ -14,8 +14,10 @@ from services.gateway.drafting.reading import SketchReading
 from services.gateway.drafting.sketch_store import Sketch
 from services.gateway.warnings.acts import Acts
 from services.gateway.warnings.admit import Admission
+from services.gateway.warnings.taken import Taken
 from services.gateway.web.sketch_frame import SketchFrame, order, the_sketch
 from services.shared.audit import trail
+from services.shared.database.engine import Connection
 from services.shared.errors import Conflict, Refused
 from services.shared.i18n import t, told
 from services.shared.powers.changes import version_of
@@ -104,21 +106,28 @@ class SketchCheckPages:
         if dated is None:  # between the look at its version and this
             return await self._changed(who, await self._frame.row(request))
         row = dated
+
+        async def along(tx: Connection, taken: Taken) -> None:
+            """What was taken is what is kept: a colleague's save meanwhile takes it back."""
+            if not await sketch_store.handed_in(tx, row, taken.warning_id):
+                raise Conflict("somebody has changed it meanwhile: look at it again", field="version", rule="version")
+            await trail.record(
+                tx, who.label, "sketch_hand_in", row.sketch_id, "handed in", {"warning_id": taken.warning_id}
+            )
+
         async with self._frame.platform.database.read() as db:
             reading = await self._frame.reader.read(db, who, row.written, row.sent_at or now)
         try:
             incoming = self._frame.incoming(reading, who, row, row.sent_at or now)
-            taken = await self._admission.admit(who, incoming, release=False)
+            taken = await self._admission.admit(who, incoming, release=False, along=along)
         except Refused as fault:
+            if fault.rule == "version":
+                return await self._changed(who, await self._frame.row(request))
             async with self._frame.platform.database.write() as tx:
                 await sketch_store.undate(tx, row.sketch_id)
             return await self._check(who, row, told(fault.message), fault.status)
-        async with self._frame.platform.database.write() as tx:
-            await sketch_store.handed_in(tx, row.sketch_id, taken.warning_id)
-            thing = await warning_thing(tx, who, taken.warning_id)
-            await trail.record(
-                tx, who.label, "sketch_hand_in", row.sketch_id, "handed in", {"warning_id": taken.warning_id}
-            )
+        async with self._frame.platform.database.read() as db:
+            thing = await warning_thing(db, who, taken.warning_id)
         if may(replace(who, proved_at=None), Power.SEND, thing) is not None:
             try:
                 await self._acts.ask(who, taken.warning_id)

@@ -19,7 +19,6 @@ from services.shared.tiers import NAMES as TIER_NAMES
 from services.shared.tiers import TIER_WORDS, Tier
 
 SketchFields = MultiDictProxy[str | bytes | bytearray | web.FileField]
-MOST_SIGNS = 200_000  # of one field
 NOTHING = SketchContent()
 FIELDS = {
     "hazard": mark("What happens"), "tier": mark("Tier"), "instruction": mark("What people are to do"),
@@ -37,7 +36,7 @@ def content_of(form: SketchFields, tags: Iterable[str], before: SketchContent = 
     """What a form brings; `tags` are the languages that can be written in. What it does not ask stays as it was `before`: what
     it takes the place of, and the words of a language that is not told just now."""
     file = form.get("geojson_file")
-    pasted = file.file.read().decode(errors="replace")[:MOST_SIGNS] if isinstance(file, web.FileField) else ""
+    pasted = file.file.read().decode(errors="replace") if isinstance(file, web.FileField) else ""
     tags = list(tags)
     return SketchContent(
         updates=before.updates,
@@ -66,7 +65,7 @@ def _wording(form: SketchFields, tag: str) -> Wording | None:
 
 
 def _typed(form: SketchFields, name: str) -> str:
-    return str(form.get(name, ""))[:MOST_SIGNS].replace("\r\n", "\n").strip()
+    return str(form.get(name, "")).replace("\r\n", "\n").strip()
 
 
 def _changed(form: SketchFields, name: str) -> str:

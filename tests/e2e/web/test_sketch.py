@@ -9,14 +9,19 @@ import pytest
 import pytest_asyncio
 import shapely
 import sqlalchemy as sa
+from msgspec.structs import replace
 from playwright.async_api import Browser, Page, Route
 
 from services.gateway.drafting import sketch_store
-from services.gateway.drafting.sketch_store import sketch
+from services.gateway.drafting.sketch import Wording
+from services.gateway.drafting.sketch_store import Sketch, sketch
+from services.gateway.store import message
 from services.registry.importing.write import import_areas
 from services.registry.model.facilities import AreaIn
 from services.shared.audit import trail
+from services.shared.database.engine import Connection
 from services.shared.ledger.warnings import warning_preview
+from services.shared.powers.who import Who
 from services.shared.tiers import Tier
 from tests.kit.town import Town
 
@@ -337,6 +342,55 @@ async def test_an_update_says_what_it_changes_to_whoever_writes_and_whoever_send
     _, document, _ = await tocsin.get(f"/cap/{second}.xml")
     assert b"<msgType>Update</msgType>" in document
     assert f"tocsin-{first}".encode() in document
+
+
+async def test_a_place_people_go_to_is_confirmed_anew_for_an_update(writer: Writer, tocsin: Town):
+    """It was open hours ago: its name stands there, the tick does not."""
+    await writer.begun()
+    page = writer.page
+    for tag in ("en", "zh-Hans"):
+        await page.locator(f"[name='place_to.{tag}']").fill("Nanling School")
+    await page.locator("[name=place_open]").check()
+    await page.get_by_role("button", name="Check before handing in").click()
+    await writer.click("button", "Hand in for approval")
+    first = page.url.split("/live/")[1].split("/")[0]
+    await tocsin.settle()
+    await tocsin.call("POST", f"/api/v1/warnings/{first}/release", {"doors": "safe"})
+    await tocsin.settle()
+    await page.goto(f"{tocsin.url}/live/{first}?still=1")
+    await page.get_by_role("button", name="Update it").click()
+    assert "Nanling School" == await page.locator("[name='place_to.en']").input_value()
+    assert not await page.locator("[name=place_open]").is_checked()
+    await page.get_by_role("button", name="Check before handing in").click()
+    assert "have it confirmed, or leave it out" in await writer.shown()
+
+
+async def test_a_save_within_the_hand_in_takes_it_back(writer: Writer, tocsin: Town, monkeypatch: pytest.MonkeyPatch):
+    """What is handed in is what was looked at: the colleague's words are kept, shown, and in no warning."""
+    await writer.begun()
+    sketch_id, dated = writer.sketch_id, sketch_store.date_it
+
+    async def then_saved(tx: Connection, row: Sketch, now: float) -> Sketch | None:
+        found = await dated(tx, row, now)
+        content = replace(row.written, words={"en": Wording(headline="Theirs, within the hand-in")})
+        assert await sketch_store.change(tx, Who("li", "Li Na", row.authority, (), 4), row, content, now)
+        return found
+
+    await writer.page.goto(f"{tocsin.url}/send/{sketch_id}/check")
+    monkeypatch.setattr(sketch_store, "date_it", then_saved)
+    await writer.click("button", "Hand in for approval")
+    monkeypatch.undo()
+    shown = await writer.shown()
+    for said in ("Li Na has changed it meanwhile", "Theirs, within the hand-in"):
+        assert said in shown, said
+    async with tocsin.node.platform.database.read() as db:
+        row = await sketch_store.stored(db, sketch_id)
+        texts = await db.scalar(
+            sa.select(sa.func.count())
+            .select_from(message)
+            .where(message.c.identifier.startswith(f"sketch-{sketch_id}"))
+        )
+    assert ("", 0) == (row.warning_id, texts)
 
 
 async def test_what_did_not_go_out_is_not_updated(writer: Writer, tocsin: Town):

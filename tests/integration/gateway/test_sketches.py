@@ -112,6 +112,7 @@ def test_what_was_left_as_suggested_is_not_kept_as_typed():
         ({"geojson": "{"}, "geojson", "This is no GeoJSON"),
         ({"geojson": '{"type": "Point", "coordinates": [103, 30]}'}, "geojson", "has no area"),
         ({"geojson": shapely.to_geojson(shapely.box(203, 30, 204, 31))}, "geojson", "outside the globe"),
+        ({"geojson": "{" + " " * 200_000}, "geojson", "has 200,001 characters, and 200,000 is the most"),
         ({"impact": "soon"}, "impact", "This is no time"),
         ({"impact": "2026-13-01 10:00"}, "impact", "This is no time"),
         ({"ends": "later"}, "ends", "This is no time"),
@@ -243,7 +244,10 @@ async def test_of_two_who_write_at_once_the_second_is_told(database: Database):
         assert not await sketch_store.change(tx, WHO, seen, replace(FLOOD, tier="blue"), SENT + 2)
         now = await sketch_store.stored(tx, sketch_id)
         assert ("orange", 2) == (now.written.tier, now.version)
-        await sketch_store.handed_in(tx, sketch_id, "a" * 32)
+        assert not await sketch_store.handed_in(tx, seen, "a" * 32)  # it is another version by now
+        assert await sketch_store.handed_in(tx, now, "a" * 32)
+        assert await sketch_store.handed_in(tx, now, "a" * 32)  # pressed twice
+        assert not await sketch_store.handed_in(tx, now, "b" * 32)
         assert not await sketch_store.change(tx, WHO, now, FLOOD, SENT + 3)
         assert [] == await sketch_store.open_of(tx, WHO)
 
@@ -285,6 +289,54 @@ def test_times_are_read_as_they_are_typed(text: str, at: str):
     found = moments.instant(text, now, offset_at)
     assert iso(found) == iso(datetime.fromisoformat(at).timestamp())
     assert found == moments.instant(moments.settled(text, now, offset_at), now + 86400, offset_at)
+
+
+BERLIN = Settings(timezone="Europe/Berlin").offset_at
+
+
+@pytest.mark.parametrize(
+    ("text", "now", "at"),
+    [
+        ("2026-10-25 02:30 UTC+2", "2026-10-24T12:00:00+02:00", "2026-10-25T02:30:00+02:00"),
+        ("02:30 utc+1", "2026-10-24T23:00:00+02:00", "2026-10-25T02:30:00+01:00"),
+        ("02:30", "2026-10-25T02:45:00+02:00", "2026-10-25T02:30:00+01:00"),  # the first has passed
+        ("03:30", "2026-10-24T23:00:00+02:00", "2026-10-25T03:30:00+01:00"),
+        ("02:30", "2026-03-29T04:00:00+02:00", "2026-03-30T02:30:00+02:00"),
+        ("2026-11-30 22:40 UTC+5:45", "2026-11-30T12:00:00+01:00", "2026-11-30T22:40:00+05:45"),
+    ],
+)
+def test_an_hour_of_a_night_in_which_clocks_change_is_read_as_it_is_meant(text: str, now: str, at: str):
+    """With its distance from UTC where it comes twice; kept so that it is read as the same again."""
+    since, meant = (datetime.fromisoformat(one).timestamp() for one in (now, at))
+    assert iso(meant) == iso(moments.instant(text, since, BERLIN))
+    assert meant == moments.instant(moments.settled(text, since, BERLIN), since + 864_000, BERLIN)
+
+
+@pytest.mark.parametrize(
+    ("text", "now", "said"),
+    [
+        ("2026-10-25 02:30", "2026-10-24T12:00:00+02:00", "02:30 comes twice that night, as the clocks are put back: write"),
+        ("02:00", "2026-10-24T23:00:00+02:00", "02:00 comes twice that night"),
+        ("2026-03-29 02:00", "2026-03-28T12:00:00+01:00", "There is no 02:00 that night, as the clocks are put forward"),
+        ("02:59", "2026-03-28T23:00:00+01:00", "write 03:59, which it is then"),
+        ("22:40 UTC+15", "2026-03-28T23:00:00+01:00", "This is no time"),
+    ],
+)  # fmt: skip
+async def test_an_hour_that_comes_twice_or_never_is_asked_about(database: Database, text: str, now: str, said: str):
+    """Nothing is guessed: an hour of warning may hang on it. What was typed stays."""
+    since = datetime.fromisoformat(now).timestamp()
+    reader = SketchReader(Settings(timezone="Europe/Berlin"), OwnTexts(), "duty@qingshui.example")
+    content = reader.settled(replace(FLOOD, words=NANLING, impact=text), since)
+    assert text == content.impact
+    async with database.read() as db:
+        reading = await reader.read(db, WHO, content, since)
+    assert [("impact", True)] == [(one.field, said in one.text) for one in reading.findings], reading.findings
+
+
+def test_what_was_pasted_is_kept_to_its_last_sign():
+    """Too long as it is, it is said so, and not cut."""
+    pasted = "[" + "0," * 150_000 + "0]"
+    assert pasted == content_of(fields_of(json.dumps([("geojson", pasted)])), []).geojson
 
 
 def test_a_change_of_what_people_are_to_do_is_named_though_the_words_stay():
