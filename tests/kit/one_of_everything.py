@@ -89,6 +89,7 @@ class Everything:
             *(f"/live/{flood}/{more}" for more in ("all", "shift", "cases", "doors", f"path/{await self.somebody(flood)}")),
             f"/live/{heat}/cases",
             *(f"/console/warnings/{one}/end" for one in (flood, over, ending, held)),
+            f"/console/warnings/{held}/return",
             f"/console/warnings/{held}/preapproval",
             *(f"/channels/lists/{one}" for one in (flood, heat)),
             f"/channels/stations/{flood}",

@@ -30,7 +30,7 @@ TOLD = frozenset(("person", "facility", "supporter"))
 _WALKED = frozenset((*PREDICATES, EMPTY_NOW))  # all that a walk asks a plan's facts
 
 
-class Outcome(NamedTuple):
+class ProfileOutcome(NamedTuple):
     """What a preview tells of a profile. `told`: channels tried while nobody answers; `door`: who stands there at the start,
     `door` or `fire_service_list`, empty for nobody."""
 
@@ -63,9 +63,9 @@ class Outcomes:
     """The outcomes of the latest questions, in the process that counts."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[_Question, dict[str, Outcome]] = OrderedDict()
+        self._known: OrderedDict[_Question, dict[str, ProfileOutcome]] = OrderedDict()
 
-    async def of(self, ctx: WarningContext, policy_key: str, profiles: Iterable[Profile]) -> dict[str, Outcome]:
+    async def of(self, ctx: WarningContext, policy_key: str, profiles: Iterable[Profile]) -> dict[str, ProfileOutcome]:
         """Profile's key > outcome, for at least these profiles. Others have their turn while it works.
 
         `policy_key` names the context's policy. Times are taken by the quarter of an hour: see `to_the_quarter`.
@@ -78,8 +78,8 @@ class Outcomes:
             self._known.popitem(last=False)
         ctx = WarningContext(issued, ctx.policy, ctx.drivers, ctx.channels)
         all_are_told = all(ctx.policy.tiers[tier].personal == "all" for tier in Tier if tier >= ctx.tier)
-        kinds: dict[Profile, Outcome] = {}
-        walked: dict[_Walk, Outcome] = {}
+        kinds: dict[Profile, ProfileOutcome] = {}
+        walked: dict[_Walk, ProfileOutcome] = {}
         for n, profile in enumerate(one for one in profiles if one.key not in known):
             if n % AT_ONCE == 0:
                 await asyncio.sleep(0)
@@ -150,12 +150,12 @@ def _as_walked(plan: PathPlan) -> PathPlan:
     )  # fmt: skip
 
 
-def _outcome(ctx: WarningContext, profile: Profile) -> Outcome:
+def _outcome(ctx: WarningContext, profile: Profile) -> ProfileOutcome:
     seen = foresee(ctx, profile, ())
     plan = seen.plan
     tried = seen.channels()
     at_once = plan.asked and seen.door_minute() == seen.held_min
-    return Outcome(
+    return ProfileOutcome(
         asked=plan.asked,
         usable=plan.usable,
         guessed=plan.usable == 0 and any(use.unverified for use in plan.channels),

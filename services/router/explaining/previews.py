@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from msgspec.structs import replace
 
 from services.router.doors.teams import doors_in
-from services.router.explaining.outcomes import Outcome, Outcomes
+from services.router.explaining.outcomes import Outcomes, ProfileOutcome
 from services.router.planning.contexts import Contexts
 from services.router.planning.plan import WarningContext
 from services.shared.database import locks
@@ -95,7 +95,7 @@ def _at(issued: WarningIssued, tier: Tier) -> WarningIssued:
     return replace(issued, tier=int(tier))
 
 
-def _tier(known: Mapping[str, Outcome], message: AudienceFound) -> dict[str, Any]:
+def _tier(known: Mapping[str, ProfileOutcome], message: AudienceFound) -> dict[str, Any]:
     groups: Counter[str] = Counter()
     no_path: Counter[str] = Counter()
     few: Counter[str] = Counter()

@@ -147,6 +147,7 @@ class LivePages:
             unsendable=may(shown, Power.SEND, thing) or (may(shown, Power.END, thing) if state.ending else None),
             says_doors=may(shown, Power.SAY_DOORS, thing) is None,
             ends=may(shown, Power.END, thing) is None,
+            returns=bool(parts.get("sketched")) and may(shown, Power.HAND_BACK, thing) is None,
             pressed="doors" in request.query or "tier" in request.query,
             hazard=hazard,
             instruction=parts.get("instruction", ""),

@@ -23,6 +23,7 @@ from services.shared.database.engine import Connection
 from services.shared.ledger.warnings import warning_preview
 from services.shared.powers.who import Who
 from services.shared.tiers import Tier
+from tests.kit import alerts
 from tests.kit.town import Town
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -463,3 +464,56 @@ async def test_save_pressed_while_it_saves_itself_is_no_clash_with_oneself(
     assert 0 == await page.locator("#clash").count()
     assert "Second" == await page.locator("#headline-en").input_value()
     await page.context.close()
+
+
+async def test_a_draft_returned_for_edit_is_changed_and_handed_in_anew(browser: Browser, writer: Writer, tocsin: Town):
+    """With a reason, which its writer reads on the first page, in the list and on the sketch; the log says who."""
+    await writer.begun()
+    await writer.page.goto(f"{tocsin.url}/send/{writer.sketch_id}/check")
+    sketch_id = writer.sketch_id
+    await writer.click("button", "Hand in for approval")
+    first = writer.page.url.split("/live/")[1].split("/")[0]
+    await tocsin.settle()
+    other = await signed_in(browser, tocsin)
+    await other.page.goto(f"{tocsin.url}/live/{first}/preview?waited=99")
+    await other.click("link", "Return it for edit")
+    await other.click("button", "Return it for edit")
+    assert f"/console/warnings/{first}/return" in other.page.url  # a reason is asked for
+    assert "draft" == await tocsin.state(first)
+    await other.page.get_by_label("What is to be changed").fill("Name the bridge")
+    await other.page.get_by_label("What is to be changed").press("Enter")
+    assert "draft" == await tocsin.state(first)  # Enter returns nothing
+    await other.page.goto(f"{tocsin.url}/console/warnings/{first}/return")
+    await other.page.get_by_label("What is to be changed").fill("Name the bridge")
+    await other.click("button", "Return it for edit")
+    assert "withdrawn" == await tocsin.state(first)
+    await other.page.context.close()
+    for address in ("/console", "/send", f"/send/{sketch_id}", f"/send/{sketch_id}/check"):
+        await writer.page.goto(tocsin.url + address)
+        assert "Name the bridge" in await writer.shown(), address
+    await writer.page.goto(f"{tocsin.url}/send/{sketch_id}")
+    await writer.page.locator("#headline-en").fill("Flash flood at Stone Bridge")
+    await writer.page.get_by_role("button", name="Check before handing in").click()
+    await writer.click("button", "Hand in for approval")
+    second = writer.page.url.split("/live/")[1].split("/")[0]
+    await tocsin.settle()
+    assert ("draft", "withdrawn") == (await tocsin.state(second), await tocsin.state(first))
+    await writer.page.goto(f"{tocsin.url}/console")
+    assert "Name the bridge" not in await writer.shown()
+    async with tocsin.node.platform.database.read() as db:
+        said = sa.select(trail.audit_log.c.reason).where(
+            trail.audit_log.c.act == "return_draft", trail.audit_log.c.subject == first
+        )
+        assert ["Name the bridge"] == list(await db.scalars(said))
+
+
+async def test_what_was_not_written_here_is_not_returned(writer: Writer, tocsin: Town):
+    """There is no sketch of it: its page offers no return, and an address typed by hand says why."""
+    pasted = await tocsin.draft(alerts.flood("A-PASTED"))
+    await writer.page.goto(f"{tocsin.url}/live/{pasted}/preview?waited=99")
+    assert 0 == await writer.page.get_by_role("link", name="Return it for edit").count()
+    await writer.page.goto(f"{tocsin.url}/console/warnings/{pasted}/return")
+    await writer.page.get_by_label("What is to be changed").fill("Name the bridge")
+    await writer.click("button", "Return it for edit")
+    assert "it was not written here" in await writer.shown()
+    assert "draft" == await tocsin.state(pasted)
