@@ -327,15 +327,7 @@ class SketchReader:
         told_: Mapping[str, WordsIn],
     ) -> list[SketchFault]:
         """What the grant says to it, as it will when it is handed in."""
-        shapes: tuple[str, ...] = ()
-        if who.area:
-            texts, _ = await areas.of_codes(db, place.geocodes)
-            shapes = tuple([place.geojson, *texts] if place.geojson else texts)
-        thing = Thing(
-            tier=int(tier or 0), shapes=shapes, unresolved=tuple(" ".join(one) for one in place.unresolved),
-            events=(content.hazard,), sender=self.sender_of(who), sources=tuple(one.said.source for one in told_.values()),
-        )  # fmt: skip
-        fault = may(who, Power.DRAFT, thing)
+        fault = may(who, Power.DRAFT, await self._thing(db, who, content, tier, place, told_))
         if fault is None:
             return []
         first = next(iter(told_))
@@ -343,6 +335,26 @@ class SketchReader:
             fault.field, "tier"
         )
         return [SketchFault(field, told(fault.message))]
+
+    async def _thing(
+        self,
+        db: Connection,
+        who: Who,
+        content: SketchContent,
+        tier: Tier | None,
+        place: SketchedPlace,
+        told_: Mapping[str, WordsIn],
+    ) -> Thing:
+        texts, _ = await areas.of_codes(db, place.geocodes)
+        return Thing(
+            owner=who.authority, tier=int(tier or 0), shapes=tuple([place.geojson, *texts] if place.geojson else texts),
+            unresolved=tuple(" ".join(one) for one in place.unresolved), events=(content.hazard,),
+            sender=self.sender_of(who), sources=tuple(one.said.source for one in told_.values()), brought_by=who.actor,
+        )  # fmt: skip
+
+    async def thing(self, db: Connection, who: Who, reading: SketchReading) -> Thing:
+        """What would wait for a second person, were it handed in by `who`."""
+        return await self._thing(db, who, reading.content, reading.tier, reading.place, reading.told)
 
     def _moment(self, text: str, after: float) -> float | None:
         if not text.strip():

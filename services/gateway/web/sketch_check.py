@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from aiohttp import web
 from msgspec.structs import replace
 
+from services.gateway.approvals.deciders import Decider, deciders
 from services.gateway.drafting import estimate, sketch_store
 from services.gateway.drafting.reading import SketchReading
 from services.gateway.drafting.sketch_store import Sketch
@@ -62,6 +63,7 @@ class SketchCheckPages:
             reading = await self._frame.reader.read(db, who, row.written, now)
             around = await outlines(db)
             before = await version_of(db, reading.follows.warning_id) if reading.follows is not None else None
+            waits_for = await self._waits_for(db, who, reading) if reading.ready else None
         if not waited:  # what was counted when it was saved may be of another day
             async with self._frame.platform.database.write() as tx:
                 await estimate.ask(tx, self._frame.platform, reading)
@@ -77,9 +79,13 @@ class SketchCheckPages:
             "sketch_check.html", who, status, row=row, reading=reading, picture=picture_of(reading.place.shape, around),
             forms=self._frame.forms(reading, who, row, now), alone=alone, problem=problem,
             estimate=counted, waited=waited, counting=counting, before=before, changed_parts=changed,
-            left_out=self._frame.left_out(reading, who, row, now),
+            left_out=self._frame.left_out(reading, who, row, now), waits_for=waits_for,
             order=order,
         )  # fmt: skip
+
+    async def _waits_for(self, db: Connection, who: Who, reading: SketchReading) -> list[Decider] | None:
+        thing = await self._frame.reader.thing(db, who, reading)
+        return await deciders(db, thing, reading.follows.warning_id if reading.follows is not None else "")
 
     async def _counted(self, reading: SketchReading, now: float) -> estimate.Estimate | None:
         """Whom it reaches; waited for a moment, so that the page is whole as it comes."""
