@@ -95,7 +95,7 @@ RIGHTS: Mapping[str, tuple[str, str, str, str]] = {  # table or view > of gatewa
     "registry_person": ("", "SIUD", "", ""),
     "registry_place": ("", "SIUD", "", ""),
     "registry_profile": ("", "SI", "", ""),
-    "registry_risk_zone": ("", "SIUD", "", ""),
+    "registry_risk_zone": ("S", "SIUD", "", ""),
     "registry_roll": ("", "SI", "", ""),
     "registry_source": ("", "SIU", "", ""),
     "registry_stay": ("", "SIUD", "", ""),

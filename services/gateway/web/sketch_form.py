@@ -22,7 +22,8 @@ SketchFields = MultiDictProxy[str | bytes | bytearray | web.FileField]
 NOTHING = SketchContent()
 FIELDS = {
     "hazard": mark("What happens"), "tier": mark("Tier"), "instruction": mark("What people are to do"),
-    "impact": mark("Time of impact"), "ends": mark("Holds until"), "areas": mark("Areas"), "corners": mark("Corners"),
+    "impact": mark("Time of impact"), "ends": mark("Holds until"), "areas": mark("Areas"),
+    "risk_zones": mark("Risk zones"), "corners": mark("Corners"),
     "circle": mark("Circle"), "geojson": mark("GeoJSON"), "languages": mark("Languages"),
     "place_to": mark("Where people go"), "place_open": mark("It is confirmed open"),
 }  # fmt: skip
@@ -43,6 +44,7 @@ def content_of(form: SketchFields, tags: Iterable[str], before: SketchContent = 
         hazard=_one(form, "hazard", known()), tier=_one(form, "tier", TIER_WORDS),
         instruction=_one(form, "instruction", NAMES), impact=_typed(form, "impact"), ends=_typed(form, "ends"),
         areas=tuple(dict.fromkeys(str(one)[:241] for one in form.getall("areas", []) if "=" in str(one))),
+        risk_zones=tuple(dict.fromkeys(str(one)[:161] for one in form.getall("risk_zones", []) if "=" in str(one))),
         corners=_typed(form, "corners"), circle=_typed(form, "circle"), geojson=pasted or _typed(form, "geojson"),
         languages=tuple(tag for tag in tags if tag in form.getall("languages", [])),
         words={

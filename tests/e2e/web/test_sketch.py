@@ -20,6 +20,7 @@ from services.registry.importing.write import import_areas
 from services.registry.model.facilities import AreaIn
 from services.shared.audit import trail
 from services.shared.database.engine import Connection
+from services.shared.ledger.areas import risk_zone
 from services.shared.ledger.warnings import warning_preview
 from services.shared.powers.who import Who
 from services.shared.tiers import Tier
@@ -29,6 +30,7 @@ from tests.kit.town import Town
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 PEOPLE = 60
 NANLING = str(shapely.to_geojson(shapely.box(102.95, 29.95, 103.05, 30.05)))
+GULLY = str(shapely.to_geojson(shapely.box(103.0, 30.0, 103.01, 30.01)))
 HEDONG = str(shapely.to_geojson(shapely.box(103.05, 29.95, 103.12, 30.05)))
 
 
@@ -110,6 +112,32 @@ async def test_four_clicks_and_a_time_from_the_console_to_waiting_for_approval(w
         assert said in shown, said
     await tocsin.call("POST", f"/api/v1/warnings/{warning_id}/release", {"doors": "safe"})
     assert "active" == await tocsin.state(warning_id)
+
+
+async def test_risk_zones_of_the_hazard_are_chosen_by_one_press(writer: Writer, tocsin: Town):
+    """All of a class and above; on the sketch each can be taken away, and a saved one stays."""
+    rows = [
+        {"zone_id": f"Z{n}", "hazard": "flash_flood", "class": n, "name": f"Gully {n}", "authority": "", "west": 103.0,
+         "south": 30.0, "east": 103.01, "north": 30.01, "geojson": GULLY}
+        for n in (1, 3, 4)
+    ]  # fmt: skip
+    async with tocsin.node.platform.database.write() as tx:
+        await tx.execute(sa.insert(risk_zone), rows)
+    await writer.page.goto(f"{tocsin.url}/send/new?template=flash_flood.red.leave")
+    await writer.click("button", "Class 3 and above (2 zones)")
+    shown = await writer.shown()
+    for said in ("Check what you hand in", "Gully 4", "Gully 3"):
+        assert said in shown, said
+    assert "Gully 1" not in shown
+    await writer.page.goto(f"{tocsin.url}/send/{writer.sketch_id}")
+    await writer.page.get_by_label("Gully 4, class 4").uncheck()
+    await writer.page.get_by_role("button", name="Save").last.click()
+    assert await writer.page.get_by_label("Gully 3, class 3").is_checked()
+    assert not await writer.page.get_by_label("Gully 4, class 4").is_checked()
+    async with tocsin.node.platform.database.write() as tx:
+        await tx.execute(sa.delete(risk_zone))
+    await writer.page.goto(f"{tocsin.url}/send/{writer.sketch_id}/check")
+    assert "no such risk zone any more" in await writer.shown()
 
 
 async def test_it_goes_the_way_of_every_alert(writer: Writer, tocsin: Town):

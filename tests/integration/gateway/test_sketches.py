@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from msgspec.structs import replace
 
 from services.channels.messages.suggested import OwnTexts
-from services.gateway.drafting import estimate, moments, places, sketch_store
+from services.gateway.drafting import estimate, moments, places, risk_zones, sketch_store
 from services.gateway.drafting.alert import incoming_of
 from services.gateway.drafting.reading import SketchReader
 from services.gateway.drafting.sketch import SketchContent, Wording
@@ -23,6 +23,7 @@ from services.registry.model.facilities import AreaIn
 from services.shared.bus.outbox import new_id
 from services.shared.clock import iso
 from services.shared.database.engine import Database
+from services.shared.ledger.areas import risk_zone
 from services.shared.ledger.warnings import warning_preview
 from services.shared.messages import WarningIssued, encode
 from services.shared.powers.changes import WarningVersion, changes
@@ -216,6 +217,42 @@ async def test_ways_of_saying_where_are_meant_together(database: Database, reade
     assert (103.0, True) == (west, east > 105.0)
     taken = incoming_of(reading, identifier="a", sender="duty@qingshui.example", sent=SENT, drill=False)
     assert "105.0" in taken.area
+
+
+async def with_risk_zones(database: Database) -> None:
+    """Three gullies of flash floods, one of which nobody named and one that is another authority's; and one of landslides."""
+    rows = [
+        {"zone_id": zone, "hazard": hazard, "class": level, "name": name, "authority": authority, "west": west, "south": 30.0,
+         "east": west + 0.01, "north": 30.01, "geojson": str(shapely.to_geojson(shapely.box(west, 30.0, west + 0.01, 30.01)))}
+        for zone, hazard, level, name, authority, west in (
+            ("Z1", "flash_flood", 2, "Willow Gully", "", 103.0), ("Z2", "flash_flood", 4, "", "Qingshui", 103.02),
+            ("Z3", "flash_flood", 3, "Other Gully", "Beitan", 103.04), ("Z1", "landslide", 4, "Red Slope", "", 103.06),
+        )
+    ]  # fmt: skip
+    async with database.write() as tx:
+        await tx.execute(sa.insert(risk_zone), rows)
+
+
+async def test_risk_zones_of_the_hazard_are_a_way_to_say_where(database: Database, reader: SketchReader):
+    """The highest class first; a class and above at once; none of another hazard, nor another authority's."""
+    await with_risk_zones(database)
+    async with database.read() as db:
+        zones = await risk_zones.zones_of(db, WHO, "flash_flood")
+        elsewhere = replace(WHO, area='{"type":"Polygon","coordinates":[[[10,10],[11,10],[11,11],[10,11],[10,10]]]}')
+        assert [] == await risk_zones.zones_of(db, elsewhere, "flash_flood")
+    assert [("flash_flood=Z2", 4), ("flash_flood=Z1", 2)] == [(one.key, one.level) for one in zones]
+    assert [(4, 1), (2, 2)] == risk_zones.by_class(zones)
+    assert ("flash_flood=Z2",) == risk_zones.from_class(zones, 3)
+    content = replace(FLOOD, corners="", risk_zones=risk_zones.from_class(zones, 2), words=NANLING)
+    reading = await read(database, reader, content)
+    assert () == reading.findings
+    assert (2, ("Z2", "Willow Gully")) == (len(reading.place.rings), reading.place.names)
+    taken = incoming_of(reading, identifier="a", sender="duty@qingshui.example", sent=SENT, drill=False)
+    assert shapely.equals(shapely.from_geojson(taken.area), reading.place.shape)
+    assert content == SketchContent.of_stored(content.stored)
+    gone = await read(database, reader, replace(content, risk_zones=("flash_flood=Z9",)))
+    assert ["risk_zones"] == [one.field for one in gone.findings]
+    assert "no such risk zone any more: take Z9 out" in gone.findings[0].text
 
 
 async def test_a_place_confirmed_open_is_named(database: Database, reader: SketchReader):
