@@ -93,7 +93,7 @@ RIGHTS: Mapping[str, tuple[str, str, str, str]] = {  # table or view > of gatewa
     "registry_look": ("", "SIU", "", ""),
     "registry_notice": ("", "SI", "", ""),
     "registry_person": ("", "SIUD", "", ""),
-    "registry_place": ("", "SIUD", "", ""),
+    "registry_place": ("S", "SIUD", "", ""),
     "registry_profile": ("", "SI", "", ""),
     "registry_risk_zone": ("S", "SIUD", "", ""),
     "registry_roll": ("", "SI", "", ""),

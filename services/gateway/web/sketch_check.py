@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from services.gateway.approvals.deciders import Decider, deciders
 from services.gateway.drafting import estimate, sketch_store
+from services.gateway.drafting.place_to_go import places_to_go
 from services.gateway.drafting.reading import SketchReading
 from services.gateway.drafting.sketch_store import Sketch
 from services.gateway.warnings.acts import Acts
@@ -63,6 +64,7 @@ class SketchCheckPages:
             reading = await self._frame.reader.read(db, who, row.written, now)
             around = await outlines(db)
             before = await version_of(db, reading.follows.warning_id) if reading.follows is not None else None
+            going_to = await places_to_go(db, reading)
             waits_for = await self._waits_for(db, who, reading) if reading.ready else None
         if not waited:  # what was counted when it was saved may be of another day
             async with self._frame.platform.database.write() as tx:
@@ -80,6 +82,7 @@ class SketchCheckPages:
             forms=self._frame.forms(reading, who, row, now), alone=alone, problem=problem,
             estimate=counted, waited=waited, counting=counting, before=before, changed_parts=changed,
             left_out=self._frame.left_out(reading, who, row, now), waits_for=waits_for,
+            going_to=going_to,
             order=order,
         )  # fmt: skip
 

@@ -109,13 +109,14 @@ class SketchStartPages:
         """The content where one of the second step's buttons says: an area, a risk zone, those of a class and above."""
         if "=" not in zone and not zone.startswith(RISK):
             return content
-        areas, risks = (zone,), tuple[str, ...]()
-        if zone.startswith(RISK):
-            async with self._frame.platform.database.read() as db:
-                there = await zones_of(db, who, content.hazard)
-            chosen = zone.removeprefix(RISK)
-            areas, risks = (), from_class(there, int(chosen)) if chosen in CLASS_WORDS else (chosen,)
-        return replace(content, areas=areas, risk_zones=risks, corners="", circle="", geojson="")
+        elsewhere = replace(content, areas=(), risk_zones=(), corners="", circle="", geojson="")
+        if not zone.startswith(RISK):
+            return replace(elsewhere, areas=(zone,))
+        chosen = zone.removeprefix(RISK)
+        if chosen not in CLASS_WORDS:
+            return replace(elsewhere, risk_zones=(chosen,))
+        async with self._frame.platform.database.read() as db:
+            return replace(elsewhere, risk_zones=from_class(await zones_of(db, who, content.hazard), int(chosen)))
 
     async def _begun_with(self, who: Who, template: str) -> SketchContent:
         """What a template says: one of the texts there are, or the authority's own."""

@@ -17,8 +17,10 @@ from services.gateway.drafting.sketch import Wording
 from services.gateway.drafting.sketch_store import Sketch, sketch
 from services.gateway.store import message
 from services.registry.importing.write import import_areas
-from services.registry.model.facilities import AreaIn
+from services.registry.model.facilities import AreaIn, PlaceIn
+from services.registry.people.places import import_places
 from services.shared.audit import trail
+from services.shared.bus.outbox import new_id
 from services.shared.database.engine import Connection
 from services.shared.ledger.areas import risk_zone
 from services.shared.ledger.warnings import warning_preview
@@ -380,7 +382,16 @@ async def test_a_place_people_go_to_is_confirmed_anew_for_an_update(writer: Writ
     for tag in ("en", "zh-Hans"):
         await page.locator(f"[name='place_to.{tag}']").fill("Nanling School")
     await page.locator("[name=place_open]").check()
+    school = PlaceIn(place_id=new_id(), name="Nanling School", lat=30.0, lon=103.2, capacity=120)
+    await import_places(tocsin.node.platform.database, [school], actor="the test")
     await page.get_by_role("button", name="Check before handing in").click()
+    shown = await writer.shown()
+    for said in (
+        "Nanling School lies 14.5 km east of the area.",
+        "does not know whether it is open",
+        "takes 120 people",
+    ):
+        assert said in shown, said
     await writer.click("button", "Hand in for approval")
     first = page.url.split("/live/")[1].split("/")[0]
     await tocsin.settle()

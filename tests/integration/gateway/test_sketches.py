@@ -14,12 +14,14 @@ from msgspec.structs import replace
 from services.channels.messages.suggested import OwnTexts
 from services.gateway.drafting import estimate, moments, places, risk_zones, sketch_store
 from services.gateway.drafting.alert import incoming_of
+from services.gateway.drafting.place_to_go import places_to_go
 from services.gateway.drafting.reading import SketchReader
 from services.gateway.drafting.sketch import SketchContent, Wording
 from services.gateway.intake.arrival import check_grant
 from services.gateway.web.sketch_form import content_of, fields_of, kept_fields
 from services.registry.importing.write import import_areas
-from services.registry.model.facilities import AreaIn
+from services.registry.model.facilities import AreaIn, PlaceIn
+from services.registry.people.places import confirm, import_places
 from services.shared.bus.outbox import new_id
 from services.shared.clock import iso
 from services.shared.database.engine import Database
@@ -261,6 +263,31 @@ async def test_a_place_confirmed_open_is_named(database: Database, reader: Sketc
     assert "uphill to Nanling School" in reading.told["en"].said.action
     taken = incoming_of(reading, identifier="a", sender="duty@qingshui.example", sent=SENT, drill=False)
     assert to == taken.go_to
+
+
+@pytest.mark.parametrize(
+    ("lat", "lon", "said"),
+    [
+        (30.05, 103.2, (9.6, "east")), (30.2, 103.05, (11.1, "north")), (29.9, 102.9, (14.7, "south-west")),
+        (30.05, 103.05, (0.0, "within")),
+    ],
+)  # fmt: skip
+async def test_where_people_go_is_said_as_seen_from_the_area(
+    database: Database, reader: SketchReader, lat: float, lon: float, said: tuple[float, str]
+):
+    """The distance from its edge, and whether it lies within the danger; by the name that is typed."""
+    other = PlaceIn(place_id=new_id(), name="Hedong School", lat=30.3, lon=103.0)
+    school = PlaceIn(place_id=new_id(), name="Nanling School", lat=lat, lon=lon, capacity=120)
+    await import_places(database, [other, school], actor="the test")
+    async with database.write() as tx:
+        await confirm(tx, school.place_id, "closed", by="Li Na")
+    named = replace(FLOOD, words=NANLING, place_to={"en": " Nanling School", "zh-Hans": "南岭小学"}, place_open=True)
+    reading = await read(database, reader, named)
+    async with database.read() as db:
+        (there,) = await places_to_go(db, reading)
+        assert [] == await places_to_go(db, await reader.read(db, WHO, FLOOD, SENT))
+    assert said == (round(there.km, 1), "within" if there.within else there.direction)
+    assert ("closed", "Li Na", 120) == (there.state, there.confirmed_by, there.capacity)
 
 
 async def test_a_drill_is_an_exercise(database: Database, reader: SketchReader):
