@@ -139,7 +139,7 @@ class Snapshots:
             "plane": self._platform.settings.plane,
             "may": offered, "rescue": FIRE_SERVICE,
             "ending": state.kind == "ending", "running": active and not still,
-            "impact": ctx.issued.impact if ctx is not None else None, "room": await _room(db, ctx, now),
+            "impact": ctx.issued.impact if ctx is not None else None, "begun": ctx is not None, "room": await _room(db, ctx, now),
             "listed_most": LISTED, "most_missing": report.MISSING_SHOWN,
             "villages": counted.zones, "board": counted.board, "headline": _headline(state, figures),
         }  # fmt: skip
