@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from msgspec.structs import replace
 
-from services.router.doors.teams import doors_in
+from services.router.doors.assignment import doors_in
 from services.router.explaining.foresee import foresee
 from services.router.planning.contexts import Contexts
 from services.router.planning.plan import WarningContext

@@ -204,4 +204,4 @@ async def _room(db: Connection, ctx: WarningContext | None, now: float) -> DoorR
     mine = delivery.c.warning_id == ctx.issued.warning_id
     needed = await db.scalar(sa.select(sa.func.count()).select_from(delivery).where(mine, sa.or_(*waiting.OPEN)))
     found = await teams.teams_of(db, ctx, now)
-    return DoorRoom(sum(max(0, one.room + one.open) for one in found.values()), int(needed or 0))
+    return DoorRoom(sum(max(0, one.room(now) + one.load) for one in found.values()), int(needed or 0))

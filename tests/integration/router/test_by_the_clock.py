@@ -94,7 +94,7 @@ async def who_is_there(there: RouterTown, warning_id: str, now: float) -> dict[s
         ctx = await Contexts(None).of(db, warning_id, workers=True)
         assert ctx is not None
         teams = await teams_of(db, ctx, now)
-    assert all(team.there is (team.room + team.load > 0) for team in teams.values())
+    assert all(team.there is (team.room(now) + team.load > 0) for team in teams.values())
     return {team_id[0]: team.there for team_id, team in sorted(teams.items())}
 
 
