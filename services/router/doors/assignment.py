@@ -313,7 +313,8 @@ def _nearest(team: Team, home: HomeToVisit) -> tuple[object, ...]:
     return (
         home.grid not in team.entry.grids,
         team.first if home.goes_first else 0,
-        team.load + team.made,
+        team.load * team.door_s,
+        team.made,
         team.worker_id,
     )
 

@@ -2,22 +2,42 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeVar
 
 import sqlalchemy as sa
 
 from services.router.doors.assignment import HomeToVisit, Stop, Team
+from services.router.doors.capacity import Capacity, capacity
+from services.router.doors.waiting import WAITS
 from services.router.planning.plan import MOVED_UP, WarningContext
 from services.router.store import tables
 from services.shared.database.batches import chunks, one_of
 from services.shared.database.engine import Connection
+from services.shared.database.rows import columns, rows_of
 from services.shared.ledger.kinds import DeliveryKind
-from services.shared.ledger.params import Visit
-from services.shared.ledger.tables import DOOR_DRIVER, ON_A_LIST, Delivery, delivery
+from services.shared.ledger.params import Params, Visit
+from services.shared.ledger.tables import DOOR_DRIVER, ON_A_LIST, delivery
 
 _AT_WORK = ("pending", "retry", "accepted")
+
+
+class AskedVisit(Protocol):
+    """A visit that was asked for, as far as sharing out looks at it."""
+
+    @property
+    def delivery_id(self) -> str: ...
+    @property
+    def person_id(self) -> str: ...
+    @property
+    def try_no(self) -> int: ...
+    @property
+    def params(self) -> Params | None: ...
+
+
+Row = TypeVar("Row", bound=AskedVisit)
 
 
 class _Place(NamedTuple):
@@ -79,9 +99,24 @@ def room_in(ctx: WarningContext, teams: Mapping[str, Team], now: float) -> tuple
     return sum(max(0, t.room(now)) for t in teams.values()), free
 
 
+class _Asked(NamedTuple):
+    delivery_id: str
+    person_id: str
+    try_no: int
+    params: Params | None
+
+
+async def capacity_of(db: Connection, ctx: WarningContext, now: float) -> Capacity:
+    """What the teams can do before it is time to turn back, and which homes will not be reached."""
+    teams = await teams_of(db, ctx, now)
+    waiting = sa.select(*columns(_Asked, delivery)).where(delivery.c.warning_id == ctx.issued.warning_id, WAITS)
+    homes = await homes_of(db, ctx, await rows_of(db, _Asked, waiting), teams)
+    return await asyncio.to_thread(capacity, ctx.policy, [home for home, _ in homes.values()], teams, now)
+
+
 async def homes_of(
-    db: Connection, ctx: WarningContext, rows: Sequence[Delivery], teams: Mapping[str, Team]
-) -> dict[str, tuple[HomeToVisit, list[Delivery]]]:
+    db: Connection, ctx: WarningContext, rows: Sequence[Row], teams: Mapping[str, Team]
+) -> dict[str, tuple[HomeToVisit, list[Row]]]:
     """The homes that wait for a team and the visits asked for at each, by home.
 
     Whoever calls for help is a home of their own: they go before the others of theirs.
@@ -91,7 +126,7 @@ async def homes_of(
     places = await _places(db, warning_id, people, walk=True)
     before = await _visited_before(db, warning_id, [r.person_id for r in rows if r.try_no > 1])
     with_team = {stop.home.home_id: one.worker_id for one in teams.values() for stop in one.stops}
-    found: dict[str, tuple[HomeToVisit, list[Delivery]]] = {}
+    found: dict[str, tuple[HomeToVisit, list[Row]]] = {}
     for row in rows:
         if not isinstance(row.params, Visit):
             raise TypeError(f"delivery {row.delivery_id} stands for a door and is no visit")
@@ -132,12 +167,12 @@ async def _places(db: Connection, warning_id: str, people: Sequence[str], *, wal
     if not people:
         return {}
     path = tables.path.c
-    columns = [path.person_id, path.household_id, path.grid_id, path.profile_key, *([path.entry] if walk else [])]
+    wanted = [path.person_id, path.household_id, path.grid_id, path.profile_key, *([path.entry] if walk else [])]
     rows = [
         row
         for part in chunks(sorted(set(people)), 500)
         for row in await db.execute(
-            sa.select(*columns).where(path.warning_id == warning_id, one_of(path.person_id, part))
+            sa.select(*wanted).where(path.warning_id == warning_id, one_of(path.person_id, part))
         )
     ]
     kept = await tables.profiles_of(db, {r.profile_key for r in rows})

@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from msgspec.structs import replace
 
-from services.router.doors.assignment import doors_in
+from services.router.doors.capacity import foretold
 from services.router.explaining.foresee import foresee
 from services.router.planning.contexts import Contexts
 from services.router.planning.plan import WarningContext
+from services.router.planning.rows import rank
 from services.shared.database import locks
 from services.shared.database.batches import upsert
 from services.shared.database.engine import Connection
@@ -46,19 +47,13 @@ async def counted(db: Connection, contexts: Contexts, message: AudienceFound) ->
     found = {}
     for tier in tiers:
         ctx = WarningContext(_at(asked, tier), contexts.current, drivers, channels)
-        found[tier.word] = await _tier(ctx, message) | {"doors_possible": _doors_possible(ctx, message)}
+        found[tier.word] = await _tier(ctx, message)
     return {
         "people": sum(message.counts),
         "estimated": message.estimated,
         "unresolved": [list(u) for u in message.unresolved],
         "tiers": found,
     }
-
-
-def _doors_possible(ctx: WarningContext, message: AudienceFound) -> int:
-    """How many doors the teams on shift can do until it is too late."""
-    left = ctx.last_door() - ctx.issued.released
-    return sum(doors_in(one.doors_per_hour, left) for one in message.workers)
 
 
 async def answer(tx: Connection, message: AudienceFound, result: dict[str, Any]) -> None:
@@ -101,7 +96,9 @@ async def _tier(ctx: WarningContext, message: AudienceFound) -> dict[str, Any]:
     no_path: Counter[str] = Counter()
     few: Counter[str] = Counter()
     channels: Counter[str] = Counter()
-    doors = not_asked = none = unverified = 0
+    not_asked = none = unverified = at_once = in_all = 0
+    doors: list[tuple[int, str, int]] = []
+    seconds = ctx.last_door() - ctx.issued.released
     for n, (profile, count) in enumerate(zip(message.profiles, message.counts, strict=True)):
         if n % AT_ONCE == 0:
             await asyncio.sleep(0)
@@ -122,15 +119,31 @@ async def _tier(ctx: WarningContext, message: AudienceFound) -> dict[str, Any]:
         told = ("person", "facility", "supporter")
         for channel in {act.channel.partition(":")[0] for act in seen.acts if act.to in told}:
             channels[channel] += count
-        if seen.door_minute() == seen.held_min:
-            doors += count
-            channels["door at 0" if "door" in seen.channels() else "fire_service_list at 0"] += count
+        minute, by_team = seen.door_minute(), "door" in seen.channels()
+        if minute is None:
+            continue
+        in_all += count if by_team and 60 * minute < seconds else 0
+        if minute == seen.held_min:
+            at_once += count
+            channels["door at 0" if by_team else "fire_service_list at 0"] += count
+            if by_team:
+                doors.append((rank(ctx.policy, plan, profile, urgent=False), plan.team, count))
+    can = foretold(doors, message.workers, seconds)
     return {
         "by_group": {
             g: {"people": n, "one_channel": few[g], "no_channel": no_path[g]} for g, n in sorted(groups.items())
         },
         "by_channel": dict(sorted(channels.items())),
-        "doors_at_0": doors,
+        "doors_at_0": at_once,
+        "doors_of_teams": can.doors,
+        "doors_possible": can.possible,
+        "doors_in_all": in_all,
+        "teams": can.teams,
+        "doors_over_s": can.over_s,
+        "doors_left": can.left,
+        "more_teams": can.more_teams,
+        "doors_beyond": can.beyond,
+        "turn_back": ctx.last_door(),
         "not_asked": not_asked,
         "no_channel": none,
         "unverified_only": unverified,
