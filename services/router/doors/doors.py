@@ -28,7 +28,7 @@ from services.router.planning.plan import BARRED, TURNED_BACK, WarningContext
 from services.router.store import tables
 from services.shared.bus.outbox import publish
 from services.shared.database import locks
-from services.shared.database.batches import Each, one_of
+from services.shared.database.batches import Each, insert_new, one_of
 from services.shared.database.engine import Connection, Id
 from services.shared.errors import Fault
 from services.shared.ledger.deliveries import deliveries_where
@@ -211,6 +211,11 @@ class Doors:
             await callouts.begin(tx, ctx, [r for r in rows if r.delivery_id in team_of], team_of, now)
             await left_over.name(tx, ctx, unnamed, now, plane)
             await self._announce(tx, ctx, [str(g["d"]) for g in given], [entries[w] for w, _ in changed])
+            looks = now + ctx.policy.door_list.opened_within_s
+            await insert_new(
+                tx, tables.watch,
+                [{"warning_id": warning_id, "what": f"list:{w}", "due_at": looks} for w, _ in changed if not teams[w].begun],
+            )  # fmt: skip
             urgent = [r for r in rows if r.delivery_id in team_of and _visit(r).urgent]
             await self._tell_of_help(tx, ctx, urgent, team_of)
         self._platform.bus.wake()

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from msgspec.structs import replace
 
 from services.router.cases import view
-from services.router.clock import officials, silence
+from services.router.clock import officials, silence, taken_lists
 from services.router.doors.capacity import Capacity
 from services.router.planning.contexts import Contexts
 from services.router.planning.plan import WarningContext
@@ -126,6 +126,7 @@ class Snapshots:
             "instruction": text.parts.get("instruction", ""), "still": still,
             "down": await silence.down(db, warning_id), "failing": await failing_channels(db),
             "alarms": await alarms.standing(db),
+            "unopened": [worker_id[:8] for worker_id in await taken_lists.unopened(db, warning_id)],
             "unspoken": [worker_id[:8] for worker_id in await officials.unspoken(db, warning_id)],
             "next_update": (
                 state.released_at + every if every and state.released_at and state.kind != "ending" else None
