@@ -40,7 +40,7 @@ RIGHTS: Mapping[str, tuple[str, str, str, str]] = {  # table or view > of gatewa
     "channels_device": ("", "", "", "SIU"),
     "channels_device_command": ("", "", "", "SIUD"),
     "channels_link_test": ("", "", "", "SIUD"),
-    "channels_list_link": ("", "", "", "SIU"),
+    "channels_list_link": ("", "", "S", "SIU"),
     "channels_opted_out": ("", "", "", "SIUD"),
     "channels_process": ("", "", "", "SIUD"),
     "channels_provider": ("", "", "", "SIU"),
