@@ -24,7 +24,7 @@ from services.shared.audit import checkpoints, trail
 from services.shared.bus import outbox
 from services.shared.crypto import channels_keys, house_keys, sealing
 from services.shared.database.engine import metadata
-from services.shared.ledger import answers, approvals, areas, channels, help_wanted, opened_calls, warnings
+from services.shared.ledger import answers, approvals, areas, channels, help_wanted, opened_calls, team_signs, warnings
 from services.shared.ledger import tables as ledger
 from services.shared.operations import clock_watch
 from services.shared.powers import pagers
@@ -35,6 +35,6 @@ OWNERS = (
     chains, clock_watch, help_wanted, handover, opened_calls,
     device_store, feed_store, gateway, ledger, lookup_tables, resident_tables, outbox, multipart, provider_store,
     quarantine, reconcile, registry, key_rotation, router, sealing, channels_keys, house_keys, sessions, signed_requests,
-    stations, opted_out, list_links, pagers, sketch_store, webhook_store,
+    stations, opted_out, list_links, pagers, sketch_store, team_signs, webhook_store,
 )  # fmt: skip
 __all__ = ["OWNERS", "metadata"]

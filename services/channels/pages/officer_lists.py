@@ -20,14 +20,17 @@ from services.channels.model.report import Report
 from services.channels.outcomes.recorder import OutcomeRecorder
 from services.channels.outcomes.visit_undo import take_back
 from services.channels.pages import store
+from services.channels.pages.team_signs import of_team
 from services.shared.audit import trail
-from services.shared.bus.outbox import new_id
+from services.shared.bus.outbox import id_of, new_id
 from services.shared.crypto.sealing import Dossier
+from services.shared.database.engine import Connection
 from services.shared.errors import Conflict, NotFound, Refused
 from services.shared.hazards.instructions import shown_at
 from services.shared.i18n import language, mark, t
 from services.shared.labels import ANSWERS as ANSWER_WORDS
 from services.shared.labels import say
+from services.shared.ledger import team_signs
 from services.shared.ledger.evidence import Answer, Evidence
 from services.shared.ledger.help_wanted import HelpWanted, help_number, wanted_in_chain
 from services.shared.ledger.params import Visit
@@ -104,6 +107,8 @@ class OfficerLists:
             opened = await list_links.bind(tx, self._platform.signer("links"), link, device, code, now)
             act = "bind_list" if opened else "list_code_wrong"
             await trail.record(tx, f"officer:{link.slot}", act, link.warning_id, "list of assigned visits")
+            if opened and link.slot != list_links.RESCUE:
+                await self._heard(tx, link, "list", new_id(), now)
         if not opened:
             return self._closed(request, link, wrong=bool(code))
         response = web.HTTPSeeOther(f"/l/{token}")
@@ -167,6 +172,8 @@ class OfficerLists:
         back = [v["turn_back"] for v in undone or seen if v["turn_back"] is not None and not rescue]
         following = next((v for v in undone if not v["answer"]), undone[0] if undone else None)
         text = await self._preparer.warning(link.warning_id)
+        async with self._platform.database.read() as db:
+            team = await of_team(db, link.slot, self._platform.clock.now())
         words_of = choose_language(language(), list(text.parts["languages"]), of_place(text.parts))
         return page(
             "list.html",
@@ -178,6 +185,8 @@ class OfficerLists:
             if following
             else "",
             rescue=rescue,
+            team_out=team,
+            sign_event=new_id(),
             plane=self._platform.settings.plane,
             to_do=to_do,
             total=total,
@@ -297,4 +306,12 @@ class OfficerLists:
         )
         async with self._platform.database.write() as tx:
             await trail.record(tx, f"officer:{worker_id}", "visit_outcome", delivery_id, outcome)
+            if worker_id != list_links.RESCUE:
+                await self._heard(tx, link, "door", event, now)
         raise web.HTTPSeeOther(f"/l/{request.match_info['token']}#v{delivery_id}")
+
+    @staticmethod
+    async def _heard(tx: Connection, link: list_links.ListLink, by: str, event: str, now: float) -> None:
+        """Whoever opens their list, or notes something at a door, gives a sign of life by it."""
+        sign_id = id_of(link.warning_id, link.slot, by, event)
+        await team_signs.keep(tx, link.warning_id, link.slot, team_signs.SignKind.HERE, now, by, sign_id=sign_id)

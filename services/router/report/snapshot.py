@@ -18,7 +18,7 @@ from services.router.doors import teams, waiting
 from services.router.planning.contexts import Contexts
 from services.router.planning.plan import WarningContext
 from services.router.policy.vocabulary import FIRE_SERVICE
-from services.router.report import board, report, zones
+from services.router.report import board, report, team_board, zones
 from services.router.store import tables
 from services.shared import alarms
 from services.shared.database.engine import Connection
@@ -140,6 +140,7 @@ class Snapshots:
             "may": offered, "rescue": FIRE_SERVICE,
             "ending": state.kind == "ending", "running": active and not still,
             "impact": ctx.issued.impact if ctx is not None else None, "room": await _room(db, ctx, now),
+            "teams": await team_board.of(db, warning_id, now),
             "listed_most": LISTED, "most_missing": report.MISSING_SHOWN,
             "villages": counted.zones, "board": counted.board, "headline": _headline(state, figures),
         }  # fmt: skip
