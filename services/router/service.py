@@ -19,6 +19,7 @@ from services.router.report.api import CoverageApi
 from services.router.report.pages import LivePages, PreviewTexts
 from services.router.report.policy_api import PolicyApi
 from services.router.report.shift_pages import ShiftPages
+from services.router.report.team_pages import TeamPages
 from services.shared.clock import Waker
 from services.shared.service import Loop, Platform
 
@@ -46,6 +47,7 @@ class RouterService:
         self._api = CoverageApi(platform, self.contexts)
         self.pages = LivePages(platform, self.contexts, say)
         self._shift = ShiftPages(platform, self.pages.snapshots)
+        self._teams = TeamPages(platform)
         self._cases = CasePages(platform)
 
     def subscribe(self) -> None:
@@ -59,6 +61,7 @@ class RouterService:
         yield from self._policy.routes()
         yield from self.pages.routes()
         yield from self._shift.routes()
+        yield from self._teams.routes()
         yield from self._cases.routes()
 
     async def start(self) -> None:

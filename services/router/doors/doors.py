@@ -329,6 +329,7 @@ class Doors:
                 await left_over.to_fire_service(tx, ctx, mine, one, now, plane, step=step)
             theirs = {r.slot for r in rows if r.slot}
             await self._notices(tx, ctx, [w for w in ctx.workers if w.worker_id in theirs], told)
+            await cases.set_clock(tx, warning_id, now, out.LOOK)
         self._platform.bus.wake()
         return True
 

@@ -59,7 +59,7 @@ class Beginning:
             await area.begin(tx, ctx, deltas)
             if message.kind != "ending":
                 await watch.begin(tx, ctx)
-            if message.replaces:
+            if message.replaces and message.ending not in GOES_ON:
                 await out.begin(tx, ctx, self._platform.clock.now())
         stopped: list[str] = []
         for about in message.replaces:  # said again with more of these, when a late message has shown the chain

@@ -45,7 +45,20 @@ OFFERED = (
     Power.ASK,
     Power.WRITE,
 )  # what the live page has buttons for
-PARTS = ("top", "now", "help", "warnings", "reached", "acts", "board", "tables", "zones", "missing")  # in their order
+PARTS = (
+    "recall",
+    "top",
+    "now",
+    "help",
+    "teams",
+    "warnings",
+    "reached",
+    "acts",
+    "board",
+    "tables",
+    "zones",
+    "missing",
+)  # in their order
 NOT_SENT = ("top",)  # what a warning has that has told nobody
 Values = dict[str, Any]  # what the templates of the parts are given
 LISTED = 30  # of the missing on the page: a longer list would cost its stream a minute's worth each time one answers
@@ -140,7 +153,7 @@ class Snapshots:
             "may": offered, "rescue": FIRE_SERVICE,
             "ending": state.kind == "ending", "running": active and not still,
             "impact": ctx.issued.impact if ctx is not None else None, "room": await _room(db, ctx, now),
-            "teams": await team_board.of(db, warning_id, now),
+            "teams": await team_board.of(db, ctx, warning_id, now),
             "listed_most": LISTED, "most_missing": report.MISSING_SHOWN,
             "villages": counted.zones, "board": counted.board, "headline": _headline(state, figures),
         }  # fmt: skip

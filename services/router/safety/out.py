@@ -18,6 +18,7 @@ from services.router.cases import cases
 from services.router.planning.notices import notice
 from services.router.planning.plan import WarningContext
 from services.router.policy.rules import DoorList
+from services.router.safety import recall
 from services.router.store import tables
 from services.shared import alarms
 from services.shared.bus.outbox import id_of, publish
@@ -91,10 +92,11 @@ async def sent(tx: Connection, ctx: WarningContext, slots: Iterable[str], now: f
         at = team_signs.goes_out_at(team, now)
         await team_signs.keep(
             tx, ctx.issued.warning_id, slot, SignKind.OUT, at, "", within_s=rule.check_in_s,
-            sign_id=id_of(ctx.issued.warning_id, slot, "out", team.in_at),
+            sign_id=id_of(ctx.issued.warning_id, slot, "out", team.in_at, team.recalled_at),
         )  # fmt: skip
     if slots:
-        await cases.set_clock(tx, ctx.issued.warning_id, now + rule.check_in_s + rule.check_in_grace_s, LOOK)
+        looks = [now + rule.check_in_s + rule.check_in_grace_s, *(at for at in ctx.last_doors() if at > now)]
+        await cases.set_clock(tx, ctx.issued.warning_id, min(looks), LOOK)
 
 
 async def begin(tx: Connection, ctx: WarningContext, now: float) -> None:
@@ -107,9 +109,12 @@ async def begin(tx: Connection, ctx: WarningContext, now: float) -> None:
 async def review(tx: Connection, ctx: WarningContext, now: float, plane: str) -> None:
     """One look at all that are out under the warning or were under what it replaced; when the next is due."""
     warning_id, rule = ctx.issued.warning_id, ctx.policy.door_list
-    teams = await team_signs.of_chain(tx, warning_id, now)
+    teams = await _teams(tx, ctx, now)
     workers = ctx.workers or [tables.decode_worker(w.entry) for w in await tables.workers_of_chain(tx, warning_id)]
     entries = {w.worker_id: w for w in workers}
+    back = await recall.turn_backs(tx, ctx, teams)
+    await recall.call_back(tx, ctx, teams, workers, back, now, plane)
+    teams = await _teams(tx, ctx, now)
     made: list[NoticeRequested | None] = []
     for slot, team in teams.items():
         missed = silence(team, rule)
@@ -124,9 +129,19 @@ async def review(tx: Connection, ctx: WarningContext, now: float, plane: str) ->
             await _keep(tx, warning_id, team, SignKind.MISSED, now)
             await _alarm(tx, ctx, team)
     await publish(tx, [one for one in made if one is not None])
-    teams = await team_signs.of_chain(tx, warning_id, now)
-    if (following := next_look(teams.values(), rule, now)) is not None:
-        await cases.set_clock(tx, warning_id, following, LOOK)
+    teams = await _teams(tx, ctx, now)
+    following = [at for slot, at in back.items() if at > now and teams[slot].since is not None]
+    if (look := next_look(teams.values(), rule, now)) is not None:
+        await cases.set_clock(tx, warning_id, min([look, *following]), LOOK)
+
+
+async def _teams(tx: Connection, ctx: WarningContext, now: float) -> dict[str, TeamStanding]:
+    """Those to look after; a warning that has ended leaves to another one who was sent out under it."""
+    teams = await team_signs.of_chain(tx, ctx.issued.warning_id, now)
+    if ctx.issued.kind != "ending":
+        return teams
+    elsewhere = await team_signs.out_for_another(tx, ctx.issued.warning_id, now)
+    return {slot: team for slot, team in teams.items() if slot not in elsewhere}
 
 
 async def _keep(tx: Connection, warning_id: str, team: TeamStanding, kind: SignKind, now: float) -> None:
@@ -151,8 +166,16 @@ def _ask(
 async def _alarm(tx: Connection, ctx: WarningContext, team: TeamStanding) -> None:
     mine = warning_state.c.warning_id == ctx.issued.warning_id
     number = str(await tx.scalar(sa.select(warning_state.c.number).where(mine)))
-    said = english(
-        "No. {number}: team {team} at the doors gives no sign of life. Call it, ask whoever is near, then send rescue.",
-        number=number, team=team.slot[:8],
-    )  # fmt: skip
+    values = {"number": number, "team": team.slot[:8]}
+    if team.recalled_at is None:
+        said = english(
+            "No. {number}: team {team} at the doors gives no sign of life. Call it, ask whoever is near, then send rescue.",
+            **values,
+        )
+    else:
+        said = english(
+            "No. {number}: team {team} was called back and has not said that it is in safety. Call it, ask whoever is near, then "
+            "send rescue.",
+            **values,
+        )
     await alarms.sound(tx, f"{team_signs.ALARM}:{team.slot}", said)

@@ -75,12 +75,14 @@ class TeamSign(NamedTuple):
 class TeamStanding(NamedTuple):
     """How it stands with one team; times are warning time, None where that is not so.
 
-    `since` is when it went out, None while it is in. `heard_at` and `heard_by` are its last sign, `heard` its kind: empty
+    `since` is when it went out, None while it is in, `sent_at` when it was sent out last: again after it was called back, say.
+    `heard_at` and `heard_by` are its last sign, `heard` its kind: empty
     where it never gave one. What it was asked, or called back, counts until it answers.
     """
 
     slot: str
     since: float | None = None
+    sent_at: float | None = None
     within_s: float = 0.0
     heard: str = ""
     heard_at: float | None = None
@@ -98,7 +100,7 @@ class TeamStanding(NamedTuple):
         """When its next sign is due: so long after the last one, or after it was called back. None while it is in."""
         if self.since is None:
             return None
-        last = max(self.since, self.heard_at or self.since)
+        last = max(self.since, self.sent_at or self.since, self.heard_at or self.since)
         if self.recalled_at is not None:
             return max(last, self.recalled_at) + self.return_s
         return last + self.within_s
@@ -119,13 +121,16 @@ def standing(slot: str, signs: Iterable[TeamSign]) -> TeamStanding:
     now = TeamStanding(slot)
     for one in sorted(signs, key=lambda s: (s.at, _ORDER[SignKind(s.kind)], s.sign_id)):
         match SignKind(one.kind):
-            case SignKind.OUT if now.since is None:
+            case SignKind.OUT if now.since is None or now.recalled_at is not None:
+                relieved = None if now.since is None else now.relieved_at
                 now = now._replace(
-                    since=one.at, within_s=one.within_s, recalled_at=None, recalled_why="", return_s=0.0,
-                    relieved_at=None, in_at=None,
+                    since=one.at if now.since is None else now.since, sent_at=one.at, within_s=one.within_s,
+                    recalled_at=None, recalled_why="", return_s=0.0, relieved_at=relieved, in_at=None,
                 )  # fmt: skip
             case SignKind.RECALLED if now.since is not None:
-                now = now._replace(recalled_at=one.at, recalled_why=one.by, return_s=one.within_s)
+                now = now._replace(
+                    recalled_at=one.at, recalled_why=one.by, return_s=one.within_s, asked_at=None, missed_at=None
+                )
             case SignKind.RELIEVED if now.since is not None:
                 now = now._replace(relieved_at=one.at)
             case SignKind.ASKED if now.since is not None:
@@ -143,8 +148,8 @@ def standing(slot: str, signs: Iterable[TeamSign]) -> TeamStanding:
 
 
 def goes_out_at(team: TeamStanding, now: float) -> float:
-    """When a team goes out that does so now: after its word that it was in, also where both fall into one instant."""
-    return now if team.in_at is None else max(now, team.in_at + 0.001)
+    """When a team goes out that does so now: after it was in, or called back, also where both fall into one instant."""
+    return max([now, *(at + 0.001 for at in (team.in_at, team.recalled_at) if at is not None)])
 
 
 async def keep(
@@ -177,10 +182,36 @@ async def of_slots(db: Connection, slots: Sequence[str], now: float) -> dict[str
     return {slot: standing(slot, signs) for slot, signs in sorted(by_slot.items())}
 
 
+def _in_chain(warning_id: str) -> sa.ColumnElement[bool]:
+    chain = sa.select(warning_state.c.chain_id).where(warning_state.c.warning_id == warning_id).scalar_subquery()
+    return team_sign.c.warning_id.in_(sa.select(warning_state.c.warning_id).where(warning_state.c.chain_id == chain))
+
+
 async def of_chain(db: Connection, warning_id: str, now: float) -> dict[str, TeamStanding]:
     """The same for every team that was sent out under a warning or another of its chain."""
-    chain = sa.select(warning_state.c.chain_id).where(warning_state.c.warning_id == warning_id).scalar_subquery()
-    in_chain = sa.select(warning_state.c.warning_id).where(warning_state.c.chain_id == chain)
-    sent = sa.select(team_sign.c.slot).where(team_sign.c.warning_id.in_(in_chain), team_sign.c.kind == SignKind.OUT)
+    sent = sa.select(team_sign.c.slot).where(_in_chain(warning_id), team_sign.c.kind == SignKind.OUT)
     slots = (await db.scalars(sent.distinct())).all()
     return await of_slots(db, slots, now) if slots else {}
+
+
+async def last_of_kind(db: Connection, warning_id: str, kind: SignKind) -> dict[str, float]:
+    """Team > when a sign of that kind was kept last, under a warning or another of its chain."""
+    last = sa.select(team_sign.c.slot, sa.func.max(team_sign.c.at).label("at")).where(
+        _in_chain(warning_id), team_sign.c.kind == kind
+    )
+    return {row.slot: float(row.at) for row in await db.execute(last.group_by(team_sign.c.slot))}
+
+
+async def out_for_another(db: Connection, warning_id: str, now: float) -> set[str]:
+    """Teams that were sent out lately under a warning in force that is of another chain."""
+    chain = sa.select(warning_state.c.chain_id).where(warning_state.c.warning_id == warning_id).scalar_subquery()
+    state = warning_state.c
+    sent = (
+        sa.select(team_sign.c.slot)
+        .join(warning_state, state.warning_id == team_sign.c.warning_id)
+        .where(
+            team_sign.c.kind == SignKind.OUT, team_sign.c.at > now - LATELY_S, state.state == "active",
+            state.kind != "ending", state.expires_at > now, state.chain_id != chain,
+        )
+    )  # fmt: skip
+    return set((await db.scalars(sent.distinct())).all())

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from playwright.async_api import Page
 
 from services.shared import alarms
+from services.shared.audit import trail
 from services.shared.ledger import team_signs
 from services.shared.ledger.tables import delivery
 from services.shared.ledger.team_signs import SignKind, TeamStanding, team_sign
@@ -129,4 +130,40 @@ async def test_a_list_takes_signs_of_its_own_team_alone(page: Page, tocsin: Town
     before = len(await tocsin.rows(sa.select(team_sign.c.sign_id).where(*mine)))
     await page.get_by_role("button", name="We are all right").click()
     assert before + 1 == len(await tocsin.rows(sa.select(team_sign.c.sign_id).where(*mine)))
+    await tocsin.cancel(warning_id, "danger_lower_stay_away")
+
+
+async def test_the_desk_sees_who_is_late_and_presses_who_was_heard_by_radio(
+    page: Page, desk: Page, tocsin: Town
+) -> None:
+    """A table of teams; the commander's word puts a count of who is back before everything else."""
+    warning_id = await tocsin.warn(alerts.flood("TEAM-4"), doors="safe")
+    officer = await with_doors(tocsin, warning_id)
+    await tocsin.open_list(page, tocsin.list_link(warning_id, officer))
+    live = f"{tocsin.url}/live/{warning_id}"
+    await desk.goto(live)
+    row = desk.locator("tr", has=desk.get_by_role("rowheader", name=officer[:8], exact=True)).last
+    assert re.search("on its list|by text", await row.inner_text())
+    tocsin.clock.advance_to(tocsin.clock.now() + 60)
+    assert [] == await desk.evaluate(LOOK)
+    await row.get_by_role("button", name="all right").click()
+    await desk.wait_for_url("**#teams")
+    heard = await stands(tocsin, officer)
+    assert ("here", tocsin.clock.now()) == (heard.heard, heard.heard_at)
+    assert heard.heard_by not in ("list", "text", "door")
+    acts = await tocsin.rows(sa.select(trail.audit_log.c.n).where(trail.audit_log.c.act == "team_heard"))
+    assert 1 == len(acts)
+    await desk.goto(f"{live}/doors")
+    await desk.locator("#commander").fill("Wu, commander")
+    await desk.locator("button[value=unsafe]").click()
+    await tocsin.settle()
+    await desk.goto(live)
+    first = await desk.inner_text("#live section >> nth=0")
+    assert re.search(r"^\d+ of \d+ teams? confirmed that (it is|they are) back", first)
+    assert f"team {officer[:8]}" in first
+    assert [] == await desk.evaluate(LOOK)
+    await page.reload()
+    await page.get_by_role("button", name="We are back in safety").click()
+    await desk.reload()
+    assert f"team {officer[:8]}" not in await desk.inner_text("#live section >> nth=0")
     await tocsin.cancel(warning_id, "danger_lower_stay_away")

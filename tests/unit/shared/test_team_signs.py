@@ -61,7 +61,7 @@ def test_what_nobody_of_the_team_said_is_no_sign_of_life(kept: Kept) -> None:
     found = team(silent)
     assert ("", None) == (found.heard, found.heard_at)
     if found.since is not None and found.recalled_at is None:
-        assert found.due == found.since + EVERY
+        assert found.due == (found.sent_at or 0.0) + EVERY
 
 
 def test_who_was_called_back_has_the_way_out_to_say_so_and_being_all_right_is_not_being_back() -> None:
