@@ -27,6 +27,7 @@ from services.channels.pages.aloud import Aloud
 from services.channels.pages.answers import AnswerPages
 from services.channels.pages.callouts import CalloutPages
 from services.channels.pages.channels import ChannelPages
+from services.channels.pages.list_events import ListEvents
 from services.channels.pages.list_link_pages import ListLinkPages
 from services.channels.pages.officer_lists import OfficerLists
 from services.channels.pages.sign_videos import SignVideos
@@ -118,6 +119,7 @@ class ChannelsService:
         self._full_values = FullValues(p, preparer)
         self._lists = OfficerLists(p, self.recorder, preparer)
         self._team_sign_pages = TeamSignPages(p)
+        self._list_events = ListEvents(p, self.recorder)
         self._list_link_pages = ListLinkPages(p)
         self._sign_videos = SignVideos(p.settings.sign_videos)
         self._answers = AnswerPages(
@@ -143,6 +145,7 @@ class ChannelsService:
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         yield from self._team_sign_pages.routes()
+        yield from self._list_events.routes()  # before the lists: an address with a name in it takes any
         yield from self._lists.routes()
         yield from self._list_link_pages.routes()
         yield from self._sign_videos.routes()

@@ -144,6 +144,10 @@ def standing(slot: str, signs: Iterable[TeamSign]) -> TeamStanding:
                     heard_at=one.at, heard_by=one.by, asked_at=None, missed_at=None,
                     since=None if over else now.since, in_at=one.at if over else now.in_at,
                 )  # fmt: skip
+    if now.due is not None:  # a phone without a network sends a sign late: what was asked before its time is answered
+        asked = now.asked_at if now.asked_at is not None and now.asked_at >= now.due else None
+        missed = now.missed_at if now.missed_at is not None and now.missed_at >= now.due else None
+        now = now._replace(asked_at=asked, missed_at=missed)
     return now
 
 

@@ -126,11 +126,8 @@ async def walked(
         await walk.walk(seeds)
         if people:
             await walk.faults()
-            await everything.pressed(who.page, looks.at)
-            await everything.helper(who.page, looks.at)
-            walk.patterns.add("/me/helper/{token}")
-            await everything.registers(who.page, looks.at)
-            walk.patterns.add("/register/told/{token}")
+            for more in (everything.pressed, everything.helper, everything.registers):
+                await more(who.page, walk.come_to)
         return walk.never_seen(shown)
 
 

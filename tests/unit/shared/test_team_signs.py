@@ -71,3 +71,11 @@ def test_who_was_called_back_has_the_way_out_to_say_so_and_being_all_right_is_no
     assert (1000 + WAY_OUT, False) == (on_the_way.due, on_the_way.is_back)
     again = team([*called, (SignKind.BACK, 1100), (SignKind.OUT, 2000)])
     assert (None, 2000 + EVERY) == (again.recalled_at, again.due)
+
+
+def test_a_sign_that_comes_late_answers_what_was_asked_before_its_time_was_over() -> None:
+    """A phone without a network: it was tapped in time. The silence after it is a new one."""
+    silent = [(SignKind.OUT, 0), (SignKind.ASKED, 2100), (SignKind.MISSED, 2700)]
+    assert (2100, 2700) == (team(silent).asked_at, team(silent).missed_at)
+    came = team([*silent, (SignKind.HERE, 1200)])
+    assert (None, None, 3000) == (came.asked_at, came.missed_at, came.due)
