@@ -118,6 +118,7 @@ RIGHTS: Mapping[str, tuple[str, str, str, str]] = {  # table or view > of gatewa
     "sealing_key": ("", "S", "", "SIU"),
     "sign_in": ("SIUD", "SIUD", "SU", "SU"),
     "tally": ("S", "", "SIU", "SIU"),
+    "team_sign": ("", "", "SI", "SI"),
     "warning_asked": ("SIU", "", "S", ""),
     "warning_preview": ("S", "", "SIU", ""),
     "warning_scope": ("SIU", "S", "S", "S"),

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from services.channels.messages.list_links import AFTERWARDS_S, ListLink
+from services.channels.messages.list_links import AFTERWARDS_S, RESCUE, ListLink
 from services.channels.model.report import Report
 from services.channels.outcomes.recorder import OutcomeRecorder
 from services.channels.outcomes.visit_undo import take_back
 from services.channels.pages import store
 from services.shared.audit import trail
+from services.shared.bus.outbox import id_of
 from services.shared.errors import Conflict, NotFound, Refused
 from services.shared.i18n import mark
+from services.shared.ledger import team_signs
 from services.shared.ledger.evidence import Answer, Evidence
 from services.shared.ledger.states import SendState
 from services.shared.ledger.tables import DOOR_DRIVER
+from services.shared.ledger.team_signs import SignKind
 from services.shared.service import Platform
 
 # outcome tapped > (answer, words on the button); what "seen" means depends on what people are asked to do
@@ -65,6 +68,9 @@ class AtTheDoor:
         )
         async with self._platform.database.write() as tx:
             await trail.record(tx, f"officer:{link.slot}", "visit_outcome", delivery_id, outcome)
+            if link.slot != RESCUE:  # whoever notes something gives a sign of life by it
+                sign_id = id_of(link.warning_id, link.slot, "door", event)
+                await team_signs.keep(tx, link.warning_id, link.slot, SignKind.HERE, at, "door", sign_id=sign_id)
 
     async def undo(self, link: ListLink, delivery_id: str, at: float, event: str = "") -> None:
         """Takes back that event, or the last one where none is named. NotFound and Conflict as above, Conflict also where

@@ -19,8 +19,9 @@ from services.channels.messages.prepare import Preparer
 from services.channels.outcomes.recorder import OutcomeRecorder
 from services.channels.pages import store
 from services.channels.pages.at_the_door import OUTCOME_OF, OUTCOMES, UNDO, AtTheDoor
+from services.channels.pages.team_signs import of_team
 from services.shared.audit import trail
-from services.shared.bus.outbox import new_id
+from services.shared.bus.outbox import id_of, new_id
 from services.shared.clock import wall
 from services.shared.crypto.sealing import Dossier
 from services.shared.errors import NotFound
@@ -28,6 +29,7 @@ from services.shared.hazards.instructions import shown_at
 from services.shared.i18n import language, mark, t
 from services.shared.labels import ANSWERS as ANSWER_WORDS
 from services.shared.labels import say
+from services.shared.ledger import team_signs
 from services.shared.ledger.help_wanted import HelpWanted, help_number, wanted_in_chain
 from services.shared.ledger.params import Visit
 from services.shared.ledger.tables import Delivery
@@ -92,6 +94,10 @@ class OfficerLists:
             opened = await list_links.bind(tx, self._platform.signer("links"), link, device, code, now)
             act = "bind_list" if opened else "list_code_wrong"
             await trail.record(tx, f"officer:{link.slot}", act, link.warning_id, "list of assigned visits")
+            if opened and link.slot != list_links.RESCUE:
+                sign_id = id_of(link.warning_id, link.slot, "list", new_id())
+                kind = team_signs.SignKind.HERE
+                await team_signs.keep(tx, link.warning_id, link.slot, kind, now, "list", sign_id=sign_id)
         if not opened:
             return self._closed(request, link, wrong=bool(code))
         response = web.HTTPSeeOther(f"/l/{token}")
@@ -162,6 +168,8 @@ class OfficerLists:
         back = [v["turn_back"] for v in undone or seen if v["turn_back"] is not None and not rescue]
         following = next((v for v in undone if not v["answer"]), undone[0] if undone else None)
         text = await self._preparer.warning(link.warning_id)
+        async with self._platform.database.read() as db:
+            team = await of_team(db, link.slot, self._platform.clock.now())
         words_of = choose_language(language(), list(text.parts["languages"]), of_place(text.parts))
         now = self._platform.clock.now()
         kept_until = wall() + warning.expires_at + list_links.AFTERWARDS_S - now
@@ -179,6 +187,8 @@ class OfficerLists:
             if following
             else "",
             rescue=rescue,
+            team_out=team,
+            sign_event=new_id(),
             plane=self._platform.settings.plane,
             to_do=to_do,
             total=total,
