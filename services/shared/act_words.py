@@ -47,6 +47,8 @@ ACTS: Mapping[str, str] = {
     "open_list": mark("looked at a list of doors"),
     "open_visit": mark("looked at a visit they were called out for"),
     "visit_outcome": mark("said how a visit went"),
+    "team_heard": mark("heard a team by radio"),
+    "team_sign": mark("gave a sign of life at doors"),
     "visit_undone": mark("took back how a visit went"),
     "device.test": mark("tried a loudspeaker or a bed shaker"),
     # the register

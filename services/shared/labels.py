@@ -123,6 +123,11 @@ BY: Words = {
     "officer": mark("officer"),
     "supporter_with_person": mark("supporter with person"),
 }
+SIGNS: Words = {  # how a team was heard
+    "list": mark("on its list"),
+    "text": mark("by text"),
+    "door": mark("at a door"),
+}
 CONDITIONS: Words = {
     "open": mark("nobody has answered for them"),
     "high_support": mark("much help needed"),
@@ -237,6 +242,7 @@ REASONS: Words = {  # what steps and reactions write as their reason
     "neighbour call": mark("neighbour call"),
     "channels down: no phone of the zone answers": mark("channels down: no phone of the zone answers"),
     "officer silent: given to another team": mark("officer silent: given to another team"),
+    "list not opened: given to another team": mark("list not opened: given to another team"),
     "door check after the impact": mark("door check after the impact"),
     "another warning forbids doors there": mark("another warning forbids doors there"),
     "the other warning has ended": mark("the other warning has ended"),

@@ -9,7 +9,7 @@ sketch would count the people of any street for whoever may write.
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypedDict
+from typing import NamedTuple, NotRequired, TypedDict
 
 import sqlalchemy as sa
 
@@ -34,12 +34,21 @@ class OneGroup(TypedDict):
 
 
 class AtTier(TypedDict):
-    """Whom a warning reaches at one tier."""
+    """Whom a warning reaches at one tier. Doors needed at once stand against what the teams on shift can do until `turn_back`
+    (warning time); `doors_in_all` are asked for while nobody answers. What was counted before an upgrade lacks the latter."""
 
     by_group: dict[str, OneGroup]
     by_channel: dict[str, int]
     doors_at_0: int
     doors_possible: int
+    doors_of_teams: NotRequired[int]
+    doors_in_all: NotRequired[int]
+    teams: NotRequired[int]
+    doors_over_s: NotRequired[float]
+    doors_left: NotRequired[int]
+    more_teams: NotRequired[int]
+    doors_beyond: NotRequired[int]
+    turn_back: NotRequired[float]
     not_asked: int
     no_channel: int
 

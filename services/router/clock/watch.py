@@ -13,10 +13,11 @@ import structlog
 
 from services.router.callouts import callouts
 from services.router.cases import cases
-from services.router.clock import officials, silence
+from services.router.clock import officials, silence, taken_lists
 from services.router.planning.contexts import Contexts
 from services.router.planning.notices import notice, on_duty
 from services.router.planning.plan import WarningContext
+from services.router.safety import out
 from services.router.store import tables
 from services.shared.bus.outbox import publish
 from services.shared.database import locks
@@ -124,8 +125,12 @@ class Watch:
                 case "alone" if not ctx.phone_only:
                     workers = await silence.officers_of(tx, ctx, rest)
                     await self._tell(tx, ctx, workers, "officers_alone", rest)
+                case out.LOOK:
+                    await out.review(tx, ctx, now, plane)
                 case "callout":
                     await callouts.review(tx, ctx, rest, now, plane)
+                case "list":
+                    await put(tx, row.warning_id, await taken_lists.check_list(tx, ctx, rest, now, plane))
                 case "official":
                     await put(tx, row.warning_id, await officials.check_officials(tx, ctx, rest, now, plane))
 

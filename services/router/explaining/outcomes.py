@@ -17,6 +17,7 @@ from msgspec.structs import replace as replaced
 
 from services.router.explaining.foresee import HORIZON_MIN, foresee
 from services.router.planning.plan import WarningContext
+from services.router.planning.rows import rank
 from services.router.policy.conditions import PREDICATES
 from services.router.policy.rules import PathPlan
 from services.router.policy.vocabulary import EMPTY_NOW
@@ -31,14 +32,19 @@ _WALKED = frozenset((*PREDICATES, EMPTY_NOW))  # all that a walk asks a plan's f
 
 
 class ProfileOutcome(NamedTuple):
-    """What a preview tells of a profile. `told`: channels tried while nobody answers; `door`: who stands there at the start,
-    `door` or `fire_service_list`, empty for nobody."""
+    """What a preview tells of a profile. `told`: channels tried while nobody answers; `door_min`: when somebody stands at the
+    door, or the name on the fire service's list, in minutes from the release, None for never; `team` and `rank`: who is asked
+    for and how urgently."""
 
     asked: bool
     usable: int
     guessed: bool  # only numbers that nobody has verified
     told: frozenset[str]
-    door: str
+    door_min: float | None
+    at_once: bool
+    by_team: bool
+    team: str
+    rank: int
 
 
 class _Walk(NamedTuple):
@@ -85,10 +91,11 @@ class Outcomes:
                 await asyncio.sleep(0)
             kind = _kind_of(profile, all_are_told=all_are_told)
             if kind not in kinds:
-                walk = _walk_of(ctx, profile)
+                plan, walk = _walk_of(ctx, profile)
                 if walk not in walked:
                     walked[walk] = _outcome(ctx, profile)
-                kinds[kind] = walked[walk]
+                urgency = rank(ctx.policy, plan, profile, urgent=False)
+                kinds[kind] = walked[walk]._replace(team=plan.team, rank=urgency)
             known[profile.key] = kinds[kind]
         return known
 
@@ -125,10 +132,11 @@ def _kind_of(profile: Profile, *, all_are_told: bool) -> Profile:
     )  # fmt: skip
 
 
-def _walk_of(ctx: WarningContext, profile: Profile) -> _Walk:
+def _walk_of(ctx: WarningContext, profile: Profile) -> tuple[PathPlan, _Walk]:
+    """The plan the walk begins with, and what of it and of the profile the walk reads."""
     start = ctx.start(profile)
     plans = [ctx.plan(profile, at) for at in dict.fromkeys(_halves(ctx, start))]
-    return _Walk(
+    return plans[0], _Walk(
         start,
         tuple(_as_walked(plan) for plan in plans),
         profile.kind,
@@ -152,13 +160,15 @@ def _as_walked(plan: PathPlan) -> PathPlan:
 
 def _outcome(ctx: WarningContext, profile: Profile) -> ProfileOutcome:
     seen = foresee(ctx, profile, ())
-    plan = seen.plan
-    tried = seen.channels()
-    at_once = plan.asked and seen.door_minute() == seen.held_min
+    plan, minute = seen.plan, seen.door_minute()
     return ProfileOutcome(
         asked=plan.asked,
         usable=plan.usable,
         guessed=plan.usable == 0 and any(use.unverified for use in plan.channels),
         told=frozenset(act.channel.partition(":")[0] for act in seen.acts if act.to in TOLD),
-        door=("door" if "door" in tried else "fire_service_list") if at_once else "",
+        door_min=minute,
+        at_once=minute == seen.held_min,
+        by_team="door" in seen.channels(),
+        team=plan.team,
+        rank=rank(ctx.policy, plan, profile, urgent=False),
     )

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from msgspec.structs import replace
 
-from services.router.doors.teams import doors_in
+from services.router.doors.capacity import foretold
 from services.router.explaining.outcomes import Outcomes, ProfileOutcome
 from services.router.planning.contexts import Contexts
 from services.router.planning.plan import WarningContext
@@ -45,19 +45,13 @@ async def counted(db: Connection, contexts: Contexts, outcomes: Outcomes, messag
     for tier in tiers:
         ctx = WarningContext(_at(asked, tier), contexts.current, drivers, channels)
         known = await outcomes.of(ctx, contexts.current_key, message.profiles)
-        found[tier.word] = _tier(known, message) | {"doors_possible": _doors_possible(ctx, message)}
+        found[tier.word] = _tier(ctx, known, message)
     return {
         "people": sum(message.counts),
         "estimated": message.estimated,
         "unresolved": [list(u) for u in message.unresolved],
         "tiers": found,
     }
-
-
-def _doors_possible(ctx: WarningContext, message: AudienceFound) -> int:
-    """How many doors the teams on shift can do until it is too late."""
-    left = ctx.last_door() - ctx.issued.released
-    return sum(doors_in(one.doors_per_hour, left) for one in message.workers)
 
 
 async def answer(tx: Connection, message: AudienceFound, result: dict[str, Any]) -> None:
@@ -95,12 +89,14 @@ def _at(issued: WarningIssued, tier: Tier) -> WarningIssued:
     return replace(issued, tier=int(tier))
 
 
-def _tier(known: Mapping[str, ProfileOutcome], message: AudienceFound) -> dict[str, Any]:
+def _tier(ctx: WarningContext, known: Mapping[str, ProfileOutcome], message: AudienceFound) -> dict[str, Any]:
     groups: Counter[str] = Counter()
     no_path: Counter[str] = Counter()
     few: Counter[str] = Counter()
     channels: Counter[str] = Counter()
-    doors = not_asked = none = unverified = 0
+    not_asked = none = unverified = at_once = in_all = 0
+    doors: list[tuple[int, str, int]] = []
+    seconds = ctx.last_door() - ctx.issued.released
     for profile, count in zip(message.profiles, message.counts, strict=True):
         seen = known[profile.key]
         for group in profile.groups or ("general",):
@@ -116,15 +112,30 @@ def _tier(known: Mapping[str, ProfileOutcome], message: AudienceFound) -> dict[s
         unverified += count if seen.guessed else 0
         for channel in seen.told:
             channels[channel] += count
-        if seen.door:
-            doors += count
-            channels[f"{seen.door} at 0"] += count
+        if seen.door_min is None:
+            continue
+        in_all += count if seen.by_team and 60 * seen.door_min < seconds else 0
+        if seen.at_once:
+            at_once += count
+            channels["door at 0" if seen.by_team else "fire_service_list at 0"] += count
+            if seen.by_team:
+                doors.append((seen.rank, seen.team, count))
+    can = foretold(doors, message.workers, seconds)
     return {
         "by_group": {
             g: {"people": n, "one_channel": few[g], "no_channel": no_path[g]} for g, n in sorted(groups.items())
         },
         "by_channel": dict(sorted(channels.items())),
-        "doors_at_0": doors,
+        "doors_at_0": at_once,
+        "doors_of_teams": can.doors,
+        "doors_possible": can.possible,
+        "doors_in_all": in_all,
+        "teams": can.teams,
+        "doors_over_s": can.over_s,
+        "doors_left": can.left,
+        "more_teams": can.more_teams,
+        "doors_beyond": can.beyond,
+        "turn_back": ctx.last_door(),
         "not_asked": not_asked,
         "no_channel": none,
         "unverified_only": unverified,

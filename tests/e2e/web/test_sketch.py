@@ -252,7 +252,7 @@ async def test_the_check_says_whom_it_reaches_and_how_many_doors(writer: Writer,
     shown = await writer.shown()
     people = await writer.page.locator("#whom + p .huge").inner_text()
     assert 0 < int(people.replace(",", "")) <= PEOPLE + 20
-    for said in ("no channel they can use but broadcast", "the teams on shift can do", "By group", "By channel"):
+    for said in ("no channel they can use but broadcast", "doors, 3 teams", "By group", "By channel"):
         assert said in shown, said
     async with tocsin.node.platform.database.read() as db:
         asked = await db.scalar(sa.select(sa.func.count()).select_from(warning_preview))

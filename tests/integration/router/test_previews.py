@@ -16,7 +16,7 @@ from services.router.policy.rules import PathPlan
 from services.shared.bus.outbox import outbox, publish
 from services.shared.messages import AudienceFound, Profile, WarningIssued
 from services.shared.tiers import Tier
-from tests.kit.router_alone import NOON, RouterTown, ident, router_town
+from tests.kit.router_alone import NOON, RouterTown, ident, router_town, worker
 
 CROWD = Profile("k", "resident", ("deaf_signing",), ("high_support",), "en", ("sms",))
 
@@ -132,3 +132,36 @@ async def test_what_was_walked_just_now_is_not_walked_again(tmp_path: Path, monk
     assert 6 == one.result["tiers"]["red"]["by_group"]["deaf_signing"]["people"]
     assert ["twin en"] * at_first == planned  # the twins speak other languages, and are like the first
     assert after == at_first
+
+
+async def test_before_sending_doors_stand_against_teams(tmp_path: Path) -> None:
+    """Forty minutes until it is time to turn back: two teams do twelve usual doors, and somebody who is carried takes five."""
+    lifted = Profile("l", "resident", ("mobility",), ("cannot_leave",), "en", ("sms", "voice_mobile"))
+    no_phone = Profile("n", "resident", ("no_phone",), ("door_first",), "en", ())
+    phones = Profile("p", "resident", ("basement",), (), "en", ("sms", "voice_mobile"))
+    teams = (worker("a", "g", per_hour=10), worker("b", "g", per_hour=8))
+    async with router_town(tmp_path) as here:
+        asked = replace(question(1, NOON), tier=int(Tier.RED), impact=NOON + 3600, expires=NOON + 7200)
+        await here.hand(asked)
+        found = replace(
+            answer(asked, 30), profiles=(lifted, no_phone, phones), counts=(4, 3, 20), total=27, workers=teams
+        )
+        await here.hand(found)
+        kept = await shown(here)
+        assert kept is not None
+        assert kept.result is not None
+        red = kept.result["tiers"]["red"]
+        # twelve usual doors: three without a phone, one who is carried; three who are carried are left, one team each
+        assert (7, 7, 27) == (red["doors_at_0"], red["doors_of_teams"], red["doors_in_all"])
+        assert (11, 2, 3, 3) == (red["doors_possible"], red["teams"], red["doors_left"], red["more_teams"])
+        assert NOON + 2400 == red["turn_back"]
+        assert 3600 * 23 / 18 - 2400 == red["doors_over_s"]
+        await here.hand(replace(question(2, NOON + 1), tier=int(Tier.RED), impact=NOON + 1801, expires=NOON + 7200))
+        await here.hand(replace(found, msg_id=ident(8), asked=replace(asked, released=NOON + 1, impact=NOON + 1801)))
+        short = await shown(here)
+        assert short is not None
+        assert short.result is not None
+        late = short.result["tiers"]["red"]
+        assert (5, 0) == (late["doors_beyond"], late["more_teams"]), (
+            "ten minutes: no team from elsewhere is there in them"
+        )

@@ -13,6 +13,7 @@ from services.router.explaining.explain import WORKING
 from services.router.explaining.foresee import foresee, made_up_warning
 from services.router.explaining.outcomes import Outcomes, to_the_quarter
 from services.router.planning.plan import WarningContext
+from services.router.planning.rows import rank
 from services.shared.messages import Profile
 from services.shared.tiers import Tier
 from tests.unit.router.test_steps import POLICY
@@ -50,9 +51,11 @@ async def test_each_kind_is_like_every_one_of_it(tier: Tier, hazard: str, hour: 
         told = frozenset(
             act.channel.partition(":")[0] for act in seen.acts if act.to in ("person", "facility", "supporter")
         )
-        at_once = seen.plan.asked and seen.door_minute() == seen.held_min
-        walked = (seen.plan.asked, seen.plan.usable, told, at_once)
-        assert walked == (kept.asked, kept.usable, kept.told, bool(kept.door))
+        assert (seen.plan.asked, seen.plan.usable, told) == (kept.asked, kept.usable, kept.told)
+        minute = seen.door_minute()
+        assert (minute, minute == seen.held_min) == (kept.door_min, kept.at_once)
+        asked_for = "door" in seen.channels(), seen.plan.team, rank(ctx.policy, seen.plan, one, urgent=False)
+        assert asked_for == (kept.by_team, kept.team, kept.rank)
 
 
 def test_a_quarter_of_an_hour_is_one_question() -> None:
