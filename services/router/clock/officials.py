@@ -8,23 +8,20 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from services.router.cases import cases
-from services.router.planning import elsewhere
 from services.router.planning.notices import notice
 from services.router.planning.paths import publish_due
-from services.router.planning.paths import put as put_rows
-from services.router.planning.plan import Person, WarningContext
-from services.router.planning.rows import OFFICER_CHANNELS, door
+from services.router.planning.plan import WarningContext
+from services.router.planning.rows import OFFICER_CHANNELS
+from services.router.safety.hand_on import hand_on
 from services.router.store import tables
 from services.shared.bus.outbox import id_of, publish
 from services.shared.database.batches import upsert
 from services.shared.database.engine import Connection
-from services.shared.ledger.deliveries import NewDelivery, Planned, add
+from services.shared.ledger import team_signs
+from services.shared.ledger.deliveries import NewDelivery, add
 from services.shared.ledger.evidence import Evidence
 from services.shared.ledger.kinds import DeliveryKind
-from services.shared.ledger.moves import move
-from services.shared.ledger.states import SendState
-from services.shared.ledger.tables import DOOR_DRIVER, delivery
+from services.shared.ledger.tables import delivery
 from services.shared.ledger.tally import Deltas
 from services.shared.messages import ContactEntry, WorkerEntry
 from services.shared.tiers import Tier
@@ -100,8 +97,8 @@ def _above(ctx: WarningContext, called: WorkerEntry) -> WorkerEntry | None:
 
 
 async def _spoken(tx: Connection, ctx: WarningContext, worker_id: str) -> bool:
-    """Whether the officer, or whoever was called for them, has been spoken with; also by a list that is being worked, or by an
-    answer about somebody they were asked to contact."""
+    """Whether the officer, or whoever was called for them, has been spoken with; also by a list that is being worked, by an
+    answer about somebody they were asked to contact, or by a sign of life, "I cannot" too."""
     mine = delivery.c.warning_id == ctx.issued.warning_id
     official = sa.and_(mine, delivery.c.kind == DeliveryKind.OFFICIAL, delivery.c.about_id == worker_id)
     heard = sa.or_(delivery.c.evidence >= Evidence.HEARD, delivery.c.answer != "")
@@ -110,7 +107,7 @@ async def _spoken(tx: Connection, ctx: WarningContext, worker_id: str) -> bool:
         mine, delivery.c.addressee_kind == "worker", delivery.c.addressee_id == worker_id, delivery.c.answer != ""
     )
     found = sa.select(sa.func.count()).where(sa.or_(sa.and_(official, heard), visits, asked))
-    return bool(await tx.scalar(found))
+    return bool(await tx.scalar(found)) or await team_signs.heard_since(tx, worker_id, ctx.issued.released)
 
 
 def _way(ctx: WarningContext, worker: WorkerEntry, *, voice: bool) -> tuple[ContactEntry, str] | None:
@@ -159,39 +156,19 @@ def _row(
 async def _grid_to_others(tx: Connection, ctx: WarningContext, silent: WorkerEntry, now: float, plane: str) -> None:
     """No more doors to an officer nobody has spoken with; those on their list, not begun, go to other teams."""
     warning_id = ctx.issued.warning_id
-    others = [w for w in sorted(ctx.workers, key=lambda w: w.worker_id) if w.worker_id != silent.worker_id]
+    signs = await team_signs.of_slots(tx, [w.worker_id for w in ctx.workers], now)
+    resting = {slot for slot, team in signs.items() if team.rests}
+    others = [
+        w
+        for w in sorted(ctx.workers, key=lambda w: w.worker_id)
+        if w.worker_id != silent.worker_id and w.worker_id not in resting
+    ]
     if not others:
         return  # a team that may yet look at its list is better than none
     mine = (tables.worker.c.warning_id == warning_id, tables.worker.c.worker_id == silent.worker_id)
     await tx.execute(sa.update(tables.worker).where(*mine).values(capacity=0))
-    rows = (
-        await tx.execute(
-            sa.select(delivery.c.delivery_id, delivery.c.person_id).where(
-                delivery.c.warning_id == warning_id, delivery.c.slot == silent.worker_id, delivery.c.driver == DOOR_DRIVER,
-                delivery.c.answer == "", delivery.c.send_state.in_(("pending", "retry", "accepted")),
-            )
-        )
-    ).all()  # fmt: skip
-    ids = sorted(r.delivery_id for r in rows)
     reason = "officer silent: given to another team"
-    await move(tx, ids, SendState.SUPPRESSED, at=now, only=(SendState.PENDING, SendState.RETRY), state_reason=reason)
-    await move(tx, ids, SendState.SUPERSEDED, at=now, only=(SendState.ACCEPTED,), state_reason=reason)
-    people = sorted({r.person_id for r in rows})
-    about = (tables.path.c.warning_id == warning_id, tables.path.c.person_id.in_(people), tables.path.c.state == "open")
-    paths = (await tx.execute(sa.select(tables.path).where(*about).order_by(tables.path.c.person_id))).all()
-    profiles = await tables.profiles_of(tx, {p.profile_key for p in paths})
-    ledger = await tables.deliveries_of(tx, warning_id, [p.person_id for p in paths])
-    barred = await elsewhere.barred(tx, warning_id, [p.person_id for p in paths], now)
-    deltas = Deltas(warning_id)
-    new: list[NewDelivery] = []
-    for path in paths:
-        profile = profiles[path.profile_key]
-        deliveries = list[Planned](ledger[path.person_id])
-        who = Person(tables.decode_person(path.entry), profile, deliveries, barred=barred.get(path.person_id, ""))
-        new += door(ctx, who, ctx.plan(profile, now), reason, now, "official.door", urgent=path.help_at is not None)
-    await put_rows(tx, ctx, new, deltas, {p.person_id: p.profile_key for p in paths}, plane)
-    await cases.taken_back(tx, warning_id, people, now, reason)
-    await deltas.add(tx)
+    await hand_on(tx, ctx, silent.worker_id, reason, "official.door", now, plane)
     near = [w for w in others if set(w.grids) & set(silent.grids)] or others
     told = [notice(ctx, w, "go_to_grid", plane, silent.worker_id) for w in near[:1] if not ctx.phone_only]
     await publish(tx, [one for one in told if one is not None])

@@ -15,6 +15,7 @@ from services.router.store import tables
 from services.shared.database.engine import Connection
 from services.shared.ledger.params import Visit
 from services.shared.ledger.tables import DOOR_DRIVER, ON_A_LIST, delivery
+from services.shared.ledger.team_signs import of_slots
 from services.shared.messages import WorkerEntry
 
 _SIZES = {"facility": 2, "slack_bucket_15min": 1000, "need": 16, "walk_route": 4_000_000_000}
@@ -125,7 +126,7 @@ async def room_of(db: Connection, ctx: WarningContext, now: float) -> tuple[int,
 
 
 async def teams_of(tx: Connection, ctx: WarningContext, now: float) -> dict[str, Team]:
-    """The teams on shift for a warning, by id.
+    """The teams on shift for a warning, by id, without those that cannot go or were relieved.
 
     Room is what fits into the time that is left, so that a team that is quicker than thought is given more, and a slow one no
     more than it can do. A team whose capacity was taken away, because nobody there answered, has none until it has been at a
@@ -134,7 +135,11 @@ async def teams_of(tx: Connection, ctx: WarningContext, now: float) -> dict[str,
     warning_id = ctx.issued.warning_id
     counts = await doors_by_team(tx, warning_id)
     found = {}
-    for row in await tables.workers_of(tx, warning_id):
+    shift = await tables.workers_of(tx, warning_id)
+    signs = await of_slots(tx, [row.worker_id for row in shift], now)
+    for row in shift:
+        if row.worker_id in signs and signs[row.worker_id].rests:
+            continue
         doors, made = counts.get(row.worker_id, ([], 0))
         entry = tables.decode_worker(row.entry)
         there = row.capacity > 0 or made > 0
