@@ -195,8 +195,10 @@ def _due(part: Mapping[str, str], language: str) -> str:
 
 
 def _said(facts: MessageFacts, part: Mapping[str, str], language: str) -> str:
-    """What to do in the authority's words, and when it comes; without any, what it says of the danger. Where a channel lets
-    no link through a sentence with one is left out, and the link alone only where nothing else would be left.
+    """What to do in the authority's words, and when it comes; without any, what it says of the danger.
+
+    Where a channel lets no link through a sentence with one is left out, and the link alone only where nothing else would be
+    left.
     """
     words = part["action"] or part.get("description", "")
     if part["action"] and (due := _due(part, language)):
