@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from services.router.explaining.explain import CHANNELS
+from services.shared.ledger.tables import delivery
 from services.shared.messages import Profile
 from services.shared.tiers import Tier
 from tests.integration.router.test_paths import said_in_log
@@ -54,6 +56,33 @@ async def test_a_key_of_whoever_is_on_duty_speaks_for_the_house(
         path = (await there.paths(w))[ident(1)]
         assert (ending, answer) == (path.ending, path.answer)
         assert (key == "help") is (True in {r.params.urgent for r in await there.rows(channel="door")})
+
+
+@pytest.mark.parametrize("found", ["moving", "no_answer"])
+async def test_whoever_lives_in_a_silent_house_is_met_by_way_of_it(tmp_path: Path, found: str) -> None:
+    """A team goes to the house, not to forty rooms; where nobody there answers, each who lives there has a door after all."""
+    async with router_town(tmp_path) as there:
+        w = await there.issue(doors="allowed", impact=NOON + 60 * 120)
+        house = one(1, *KINDS, groups=("facility",), kind="facility", flags=("cannot_leave", "high_support"))
+        lives = [one(n, "sms", groups=("facility",), flags=("cannot_leave", "high_support")) for n in range(2, 6)]
+        lives = [(replace(entry, household_id=ident(1)), profile) for entry, profile in lives]
+        await there.page(w, [house, *lives], [worker("a", "g", skills=["liaison_team"])])
+        await there.at(30)
+        assert {ident(1)} == {r.person_id for r in await there.rows(channel="door")}
+        door = (await there.rows(channel="door", person_id=ident(1)))[0]
+        assert (door.slot.rstrip("0"), door.params.facility) == ("a", True)
+        if found == "moving":
+            await said_in_log(there, door.delivery_id, found, "officer", NOON + 31 * 60)
+        else:  # nobody was met: no evidence of anybody
+            await there.said([delivery.c.delivery_id == door.delivery_id], answer=found, answer_at=NOON + 31 * 60)
+        await there.at(45)
+        doors = {r.person_id for r in await there.rows(channel="door")} - {ident(1)}
+        paths = await there.paths(w)
+        if found == "moving":
+            assert (set(), {"closed"}) == (doors, {p.ending for p in paths.values()})
+        else:
+            assert {ident(n) for n in range(2, 6)} == doors
+            assert {"open"} == {paths[ident(n)].state for n in range(2, 6)}
 
 
 @pytest.mark.parametrize(
