@@ -11,11 +11,13 @@ import re
 from collections.abc import Iterable, Mapping
 
 from services.roles import ROLES
+from services.shared.audit.shown import VIEWS
 from services.shared.bus.outbox import SUBSCRIBERS
 from services.shared.tiers import TIER_WORDS
 
 WORDS = {"S": "SELECT", "I": "INSERT", "U": "UPDATE", "D": "DELETE"}
-RIGHTS: Mapping[str, tuple[str, str, str, str]] = {  # table > of gateway, registry, router, channels
+RIGHTS: Mapping[str, tuple[str, str, str, str]] = {  # table or view > of gateway, registry, router, channels
+    "acts_shown": ("", "", "S", ""),
     "account": ("SIU", "S", "S", "S"),
     "account_attempt": ("SID", "", "", ""),
     "account_credential": ("SIUD", "S", "S", "S"),
@@ -64,6 +66,7 @@ RIGHTS: Mapping[str, tuple[str, str, str, str]] = {  # table > of gateway, regis
     "house_key_process": ("", "SIUD", "", "SIUD"),
     "inbox": ("SIUD", "SIUD", "SIUD", "SIUD"),
     "instance": ("SIU", "SIU", "SIU", "SIU"),
+    "looks_shown": ("", "S", "", ""),
     "message_part": ("", "", "", "SIUD"),
     "opened_calls": ("", "", "SID", "S"),
     "outbox": ("SIUD", "SIUD", "SIUD", "SIUD"),
@@ -90,9 +93,9 @@ RIGHTS: Mapping[str, tuple[str, str, str, str]] = {  # table > of gateway, regis
     "registry_look": ("", "SIU", "", ""),
     "registry_notice": ("", "SI", "", ""),
     "registry_person": ("", "SIUD", "", ""),
-    "registry_place": ("", "SIUD", "", ""),
+    "registry_place": ("S", "SIUD", "", ""),
     "registry_profile": ("", "SI", "", ""),
-    "registry_risk_zone": ("", "SIUD", "", ""),
+    "registry_risk_zone": ("S", "SIUD", "", ""),
     "registry_roll": ("", "SI", "", ""),
     "registry_source": ("", "SIU", "", ""),
     "registry_stay": ("", "SIUD", "", ""),
@@ -115,6 +118,7 @@ RIGHTS: Mapping[str, tuple[str, str, str, str]] = {  # table > of gateway, regis
     "sealing_key": ("", "S", "", "SIU"),
     "sign_in": ("SIUD", "SIUD", "SU", "SU"),
     "tally": ("S", "", "SIU", "SIU"),
+    "team_sign": ("", "", "SI", "SI"),
     "warning_asked": ("SIU", "", "S", ""),
     "warning_preview": ("S", "", "SIU", ""),
     "warning_scope": ("SIU", "S", "S", "S"),
@@ -124,7 +128,7 @@ RIGHTS: Mapping[str, tuple[str, str, str, str]] = {  # table > of gateway, regis
 ALL_BUT = "all but"
 # Where a right does not go over the whole row: service, table, letter > its columns, or those it leaves out.
 COLUMNS: Mapping[tuple[str, str, str], tuple[str, ...]] = {
-    # who writes an entry needs the last one's hash and number; the log is read by the gateway alone
+    # who writes an entry needs the last one's hash and number; the log is read by the gateway alone, the others have views
     **{(service, "audit_log", "S"): ("n", "hash") for service in ("registry", "router", "channels")},
     # it passes hints on and hears no message: these bring where people are found
     ("gateway", "outbox", "S"): (ALL_BUT, "body"),
@@ -215,7 +219,8 @@ def _granted(service: str, table: str, letter: str, columns: Iterable[str]) -> s
 def _statistics() -> list[str]:
     """Who fills tables quickly may have them counted, where PostgreSQL knows that right (17)."""
     registry = [table for table in RIGHTS if "I" in may("registry", table) and table.startswith("registry_")]
-    router = [table for table in RIGHTS if may("router", table) and not table.startswith(("auth", "audit", "api_key"))]
+    left = ("auth", "audit", "api_key", *VIEWS)
+    router = [table for table in RIGHTS if may("router", table) and not table.startswith(left)]
     return [
         "DO $$ BEGIN IF current_setting('server_version_num')::int >= 170000 THEN",
         f"  EXECUTE 'GRANT MAINTAIN ON {', '.join(registry)} TO {role_of('registry')}';",

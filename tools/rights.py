@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 
 from services.migrations.tables import metadata
+from services.shared.audit.shown import VIEWS
 from services.shared.bus.outbox import SUBSCRIBERS
 
 ROOT = Path(__file__).parents[1]
@@ -93,10 +94,14 @@ def tables() -> Mapping[Symbol, str]:
             for node in nodes:
                 match node:
                     case ast.Assign(
-                        value=ast.Call(func=ast.Attribute(attr="Table"), args=[ast.Constant(value=str(table)), *_])
-                    ):
+                        value=ast.Call(
+                            func=ast.Attribute(attr="Table" | "table" as kind),
+                            args=[ast.Constant(value=str(table)), *_],
+                        )
+                    ) if kind == "Table" or table in VIEWS:
                         found[name, symbol] = table
-    assert set(metadata.tables) == set(found.values()), set(metadata.tables) ^ set(found.values())
+    known = {*metadata.tables, *VIEWS}
+    assert known == set(found.values()), known ^ set(found.values())
     return found
 
 

@@ -27,9 +27,11 @@ from services.channels.pages.aloud import Aloud
 from services.channels.pages.answers import AnswerPages
 from services.channels.pages.callouts import CalloutPages
 from services.channels.pages.channels import ChannelPages
+from services.channels.pages.list_events import ListEvents
 from services.channels.pages.list_link_pages import ListLinkPages
 from services.channels.pages.officer_lists import OfficerLists
 from services.channels.pages.sign_videos import SignVideos
+from services.channels.pages.team_signs import TeamSignPages
 from services.channels.pages.unseal import FullValues
 from services.channels.providers.call_window import AHEAD, call_windows
 from services.channels.providers.catalogue import channel_rows, channels_in_use, channels_of
@@ -116,6 +118,8 @@ class ChannelsService:
         self._channel_pages = ChannelPages(p, self.drivers, self.limits, weights)
         self._full_values = FullValues(p, preparer)
         self._lists = OfficerLists(p, self.recorder, preparer)
+        self._team_sign_pages = TeamSignPages(p)
+        self._list_events = ListEvents(p, self.recorder)
         self._list_link_pages = ListLinkPages(p)
         self._sign_videos = SignVideos(p.settings.sign_videos)
         self._answers = AnswerPages(
@@ -140,6 +144,8 @@ class ChannelsService:
         }
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
+        yield from self._team_sign_pages.routes()
+        yield from self._list_events.routes()  # before the lists: an address with a name in it takes any
         yield from self._lists.routes()
         yield from self._list_link_pages.routes()
         yield from self._sign_videos.routes()

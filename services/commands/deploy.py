@@ -13,6 +13,7 @@ from services.commands.kit import checked, fail, on_sqlite, settings
 from services.migrations.tables import metadata
 from services.rights import broker_definitions, roles_sql
 from services.roles import ROLES
+from services.shared.audit.shown import VIEWS
 from services.shared.errors import Refused
 from services.shared.settings import Settings
 
@@ -20,8 +21,8 @@ app = typer.Typer(no_args_is_help=True)
 
 
 def columns() -> Mapping[str, list[str]]:
-    """Table > its columns."""
-    return {name: [column.name for column in table.columns] for name, table in metadata.tables.items()}
+    """Table or view > its columns."""
+    return {name: [column.name for column in table.columns] for name, table in metadata.tables.items()} | VIEWS
 
 
 def give_roles(chosen: Settings, folder: Path) -> None:

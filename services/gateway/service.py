@@ -23,6 +23,7 @@ from services.gateway.web.join import JoinPages
 from services.gateway.web.log_pages import LogPages
 from services.gateway.web.pages import ConsolePages
 from services.gateway.web.public_pages import PublicPages
+from services.gateway.web.return_pages import ReturnPages
 from services.gateway.web.sign_in import SignInPages
 from services.gateway.web.sketch_check import SketchCheckPages
 from services.gateway.web.sketch_frame import SketchFrame
@@ -73,6 +74,7 @@ class GatewayService:
             StaffPages(platform, proofs.passkeys.origin),
         )  # fmt: skip
         self._approvals = ApprovalPages(platform, self.acts)
+        self._returns = ReturnPages(platform, self.acts)
         self._log = LogPages(platform, signing)
         self._unusual = Unusual(platform.database)
         self._cap_feed = CapFeed(platform, self.kept)
@@ -92,6 +94,7 @@ class GatewayService:
         yield from self._sketches.routes()
         yield from self._sketch_checks.routes()
         yield from self._approvals.routes()
+        yield from self._returns.routes()
         yield from self._log.routes()
         yield from self._cap_feed.routes()
 

@@ -31,6 +31,7 @@ from services.shared.ledger import (
     help_wanted,
     opened_calls,
     opened_lists,
+    team_signs,
     warnings,
 )
 from services.shared.ledger import tables as ledger
@@ -43,6 +44,6 @@ OWNERS = (
     chains, clock_watch, help_wanted, handover, opened_calls,
     device_store, feed_store, gateway, ledger, lookup_tables, resident_tables, outbox, multipart, provider_store,
     quarantine, reconcile, registry, key_rotation, router, sealing, channels_keys, house_keys, sessions, signed_requests,
-    stations, opted_out, opened_lists, pagers, sketch_store, webhook_store,
+    stations, opted_out, opened_lists, pagers, sketch_store, team_signs, webhook_store,
 )  # fmt: skip
 __all__ = ["OWNERS", "metadata"]

@@ -20,6 +20,7 @@ from services.router.report.not_reached import NotReachedPage
 from services.router.report.pages import LivePages, PreviewTexts
 from services.router.report.policy_api import PolicyApi
 from services.router.report.shift_pages import ShiftPages
+from services.router.report.team_pages import TeamPages
 from services.shared.clock import Waker
 from services.shared.service import Loop, Platform
 
@@ -48,6 +49,7 @@ class RouterService:
         self.pages = LivePages(platform, self.contexts, say)
         self._shift = ShiftPages(platform, self.pages.snapshots)
         self._not_reached = NotReachedPage(platform, self.contexts)
+        self._teams = TeamPages(platform)
         self._cases = CasePages(platform)
 
     def subscribe(self) -> None:
@@ -62,6 +64,7 @@ class RouterService:
         yield from self.pages.routes()
         yield from self._shift.routes()
         yield from self._not_reached.routes()
+        yield from self._teams.routes()
         yield from self._cases.routes()
 
     async def start(self) -> None:

@@ -15,6 +15,7 @@ ACTS: Mapping[str, str] = {
     "sketch_begin": mark("began to write a warning"),
     "sketch_template": mark("kept what they wrote as a template"),
     "sketch_hand_in": mark("handed in the warning they wrote"),
+    "return_draft": mark("returned a draft for edit"),
     "sketch_give_up": mark("gave up a warning they were writing"),
     "release": mark("sent the warning"),
     "send_by_preapproval": mark("sent it alone, as approved beforehand"),
@@ -46,6 +47,8 @@ ACTS: Mapping[str, str] = {
     "open_list": mark("looked at a list of doors"),
     "open_visit": mark("looked at a visit they were called out for"),
     "visit_outcome": mark("said how a visit went"),
+    "team_heard": mark("heard a team by radio"),
+    "team_sign": mark("gave a sign of life at doors"),
     "visit_undone": mark("took back how a visit went"),
     "device.test": mark("tried a loudspeaker or a bed shaker"),
     # the register

@@ -123,6 +123,11 @@ BY: Words = {
     "officer": mark("officer"),
     "supporter_with_person": mark("supporter with person"),
 }
+SIGNS: Words = {  # how a team was heard
+    "list": mark("on its list"),
+    "text": mark("by text"),
+    "door": mark("at a door"),
+}
 CONDITIONS: Words = {
     "open": mark("nobody has answered for them"),
     "high_support": mark("much help needed"),

@@ -1,8 +1,9 @@
 """Pairs of community officers: open their list, go from door to door, tap what they found, until it stops.
 
 A list is opened once on the team's phone. They see only the page:
-`<article id="v{delivery}" data-done="0|1">` for each visit with a form of outcome buttons, and
-an element `id="stopped"` when visits are over.
+`<article id="v{delivery}" data-done="0|1">` for each visit with a form of outcome buttons,
+an element `id="stopped"` when visits are over, and `<section id="team" data-late="0|1">` with a form to say that they are all
+right, or back in safety.
 """
 
 from __future__ import annotations
@@ -111,8 +112,11 @@ class Officers:
             return
         if page.xpath("//*[@id='stopped']"):
             self.outcomes["rounds_stopped"] += 1
+            await self._say(page, one, "back")
             one.out = False
             return
+        if page.xpath("//*[@id='team'][@data-late='1']"):
+            await self._say(page, one, "here")
         visits = visits_on(page, one.link)
         waiting = {v.id: v for v in visits if v.id in one.come_back and not v.done}
         if helped := next((v for v in waiting.values() if one.come_back[v.id] <= now), None):
@@ -124,7 +128,15 @@ class Officers:
             self._in(max(1.0, min(h.looks_again_s, soonest - now)), one, "look", lambda: self._look(one))
         else:
             self.outcomes["rounds_ended"] += 1
+            await self._say(page, one, "back")
             one.out = False
+
+    async def _say(self, page: html.HtmlElement, one: _Round, sign: str) -> None:
+        """A sign of life, where the page has a button for it."""
+        for team in page.xpath("//*[@id='team']"):
+            form = form_of(team, "sign", one.link)
+            if form is not None and sign in form.values and await self._browser.press(form, sign):
+                self.outcomes[f"team_{sign}"] += 1
 
     def _idle(self, one: _Round, now: float) -> bool:
         """Whether it is worth waiting on."""

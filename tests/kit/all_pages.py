@@ -108,6 +108,11 @@ class Walk:
         found = await self._app.router.resolve(make_mocked_request(method, path))
         return found.route.resource.canonical if found.route.resource is not None else path
 
+    async def come_to(self, page: Page, name: str) -> None:
+        """A page that was come to by pressing, not by the walk."""
+        self.patterns.add(await self.pattern(urlsplit(page.url).path))
+        await self._look(page, name)
+
     async def walk(self, seeds: Iterable[str]) -> None:
         """Everything that can be come to from the seeds and from the addresses without a place."""
         given = list(seeds)

@@ -15,6 +15,7 @@ from services.registry.store.resident_tables import challenge, notice
 from services.router.store.cases import case
 from services.shared.bus.outbox import new_id
 from services.shared.crypto.one_time_codes import one_time_code
+from services.shared.ledger.areas import risk_zone
 from services.shared.ledger.params import Callout
 from services.shared.ledger.tables import delivery
 from tests.kit import alerts
@@ -62,6 +63,10 @@ class Everything:
         await import_areas(
             town.node.platform.database, [AreaIn(value_name="村", code="510101", name="Hedong", geojson=area)]
         )
+        gully = {"zone_id": "Z1", "hazard": "flash_flood", "class": 4, "name": "Willow Gully", "authority": "", "geojson": area,
+                 "west": 103.0, "south": 30.0, "east": 103.1, "north": 30.1}  # fmt: skip
+        async with town.node.platform.database.write() as tx:
+            await tx.execute(sa.insert(risk_zone), [gully])
         flood = await town.warn(self.written(alerts.flood("A-FLOOD")))
         self.flood = flood
         await self.calls_for_help(flood)
@@ -90,6 +95,7 @@ class Everything:
             f"/live/{flood}/path/{await self.somebody(flood)}",
             f"/live/{heat}/cases",
             *(f"/console/warnings/{one}/end" for one in (flood, over, ending, held)),
+            f"/console/warnings/{held}/return",
             f"/console/warnings/{held}/preapproval",
             *(f"/channels/lists/{one}" for one in (flood, heat)),
             f"/channels/stations/{flood}",

@@ -78,16 +78,18 @@ class RouterTown:
         hours: float = 6,
         impact: float | None = None,
         doors: str = "ask",
+        chain: str = "",
     ) -> str:
-        """A warning is released now."""
+        """A warning is released now; `chain` is the name of the first of its chain, where it is not that itself."""
         warning_id, now = name.ljust(32, "0"), self.clock.now()
+        chain_id = (chain or name).ljust(32, "0")
         message = WarningIssued(
             msg_id=self.msg_id(), plane="live", warning_id=warning_id, tier=int(tier), kind=kind, purpose="live",
-            chain_id=warning_id, hazard=hazard, respond="", sent=now, expires=now + hours * 3600, impact=impact,
+            chain_id=chain_id, hazard=hazard, respond="", sent=now, expires=now + hours * 3600, impact=impact,
             released=now, ending=ending, replaces=tuple(r.ljust(32, "0") for r in replaces),
         )  # fmt: skip
         state = {
-            "warning_id": warning_id, "chain_id": warning_id, "tier": int(tier), "state": "active", "kind": kind,
+            "warning_id": warning_id, "chain_id": chain_id, "tier": int(tier), "state": "active", "kind": kind,
             "purpose": "live", "sent": now, "expires_at": now + hours * 3600, "authority": "A", "number": "4721",
             "doors": doors, "released_at": now,
         }  # fmt: skip

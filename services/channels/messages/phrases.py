@@ -60,6 +60,7 @@ class Lines:
     not_understood: str
     which_yes: str
     read_by_person: str
+    team: dict[str, str]  # here, back, cannot > thanks to a team at doors; {time} of the next sign
     count_noted: str
     stopped: str  # to somebody to whose door officers go
     stopped_no_door: str  # to everybody else

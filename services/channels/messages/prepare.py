@@ -224,7 +224,11 @@ class Preparer:
             ref=reference(row.delivery_id),
             hotline=self._hotline,
             about=about.call_name if about else "",
-            about_place=about.address if about else "",
+            about_place=about.address
+            if about
+            else row.params.words.get("where", "")
+            if isinstance(row.params, Notice)
+            else "",
             link=link,
             link_apart=row.channel == "push",
             sms=row.channel in SMS_CHANNELS,

@@ -97,7 +97,9 @@ def _rendered(facts: MessageFacts, wanted: str) -> Rendered:
     if facts.drill:
         part = {**part, "source": f"{frame_for(language).drill} {part['source']}"}
     if facts.kind is DeliveryKind.NOTICE:
-        text = lines.notices[facts.notice].format(source=part["source"], number=facts.number, link=facts.link)
+        text = lines.notices[facts.notice].format(
+            source=part["source"], number=facts.number, link=facts.link, where=facts.about_place
+        )
         return Rendered(text, text, part["source"], language)
     if ends:
         return _ending(facts, part, lines, language)

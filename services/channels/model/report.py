@@ -37,7 +37,9 @@ class PartReceipt:
 
 
 class Report(msgspec.Struct, frozen=True):
-    """One thing learnt. `source` is outcome (our own call), callback or page; times are taken at the recorder."""
+    """One thing learnt. `source` is outcome (our own call), callback or page. `at` is when it was learnt, in
+    warning time; where it is left out the recorder takes the time.
+    """
 
     delivery_id: str
     event_key: str

@@ -49,6 +49,7 @@ class _Read(NamedTuple):
     tier: int
     kind: str
     answer: str
+    answer_at: float | None
     address_key: str
     driver: str
     batch_id: str
@@ -164,7 +165,7 @@ async def _fold_all(
     await _answers(
         tx,
         reports,
-        {i: row.answer for i, row in known.items()},
+        {i: (row.answer, row.answer_at) for i, row in known.items()},
         {i for i, r in known.items() if r.driver == DOOR_DRIVER},
     )
     if refused := [r for r in reports if r.state is S.FAILED and r.code == STOPPED]:
@@ -287,8 +288,14 @@ def _sources(after: SendState, outcome: bool) -> frozenset[SendState]:
     return frozenset(b for b, a in TRANSITIONS if a == after)
 
 
-async def _answers(tx: Connection, reports: list[Report], shown: dict[str, str], visits: set[str]) -> None:
-    """Every answer is kept; shown is the most serious, at a door the last: who stands there corrects what was said."""
+async def _answers(
+    tx: Connection, reports: list[Report], shown: dict[str, tuple[str, float | None]], visits: set[str]
+) -> None:
+    """Every answer is kept; shown is the most serious, at a door the last: who stands there corrects what was said.
+
+    The last is the one that was said last: what a phone kept while it had no network comes late.
+    """
+    kept: list[Report] = []
     for r in sorted((r for r in reports if r.answer is not None or r.note or r.asks), key=lambda r: r.event_key):
         added = await insert_new(
             tx,
@@ -306,11 +313,17 @@ async def _answers(tx: Connection, reports: list[Report], shown: dict[str, str],
                 }
             ],
         )
-        if added == 0 or r.answer is None:
+        kept += [r] if added else []
+    for r in sorted(kept, key=lambda r: (r.at, r.event_key)):
+        if r.answer is None:
             continue
-        before = shown.get(r.delivery_id, "")
-        if not before or r.delivery_id in visits or SERIOUSNESS[r.answer] >= SERIOUSNESS[Answer(before)]:
-            shown[r.delivery_id] = r.answer
+        before, before_at = shown.get(r.delivery_id, ("", None))
+        if r.delivery_id in visits:
+            counts = before_at is None or not before or r.at >= before_at
+        else:
+            counts = not before or SERIOUSNESS[r.answer] >= SERIOUSNESS[Answer(before)]
+        if counts:
+            shown[r.delivery_id] = (r.answer, r.at)
             await tx.execute(
                 sa.update(delivery)
                 .where(delivery.c.delivery_id == r.delivery_id)

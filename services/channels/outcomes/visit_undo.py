@@ -12,15 +12,22 @@ from services.shared.ledger.tables import delivery
 from services.shared.messages import EvidenceRecorded
 
 
-async def take_back(tx: Connection, delivery_id: str, plane: str) -> str:
-    """The answer that was taken back; Conflict where nothing was said. It stays in the log as undone."""
+async def take_back(tx: Connection, delivery_id: str, plane: str, event_key: str = "") -> str:
+    """The answer that was taken back: that event's, or the last one's. It stays in the log as undone.
+
+    Empty where that event was taken back before; Conflict where nothing was said.
+    """
     mine = sa.select(delivery.c.warning_id, delivery.c.tier).where(delivery.c.delivery_id == delivery_id)
     about = (await tx.execute(mine.with_for_update())).one()
     said = sa.select(answer_log).where(answer_log.c.delivery_id == delivery_id, answer_log.c.answer != "")
-    found = (await tx.execute(said.order_by(answer_log.c.at.desc(), answer_log.c.event_key.desc()).limit(2))).all()
-    if not found:
+    found = (await tx.execute(said.order_by(answer_log.c.at.desc(), answer_log.c.event_key.desc()))).all()
+    last = next((row for row in found if not event_key or row.event_key == event_key), None)
+    if last is None:
+        one = sa.and_(answer_log.c.event_key == event_key, answer_log.c.delivery_id == delivery_id)
+        if event_key and await tx.scalar(sa.select(sa.exists().where(one, answer_log.c.undone != ""))):
+            return ""
         raise Conflict("nothing is noted at this door: there is nothing to take back", field="outcome", rule="undo")
-    last, before = found[0], found[1:]
+    before = [row for row in found if row is not last]
     words = sa.update(answer_log).where(answer_log.c.event_key == last.event_key)
     await tx.execute(words.values(answer="", undone=last.answer))
     values = (

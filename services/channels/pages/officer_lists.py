@@ -16,47 +16,36 @@ from services.channels.messages import list_links
 from services.channels.messages.card_phrases import PHRASES, named, phrases_of
 from services.channels.messages.message_facts import choose_language, of_place
 from services.channels.messages.prepare import Preparer
-from services.channels.model.report import Report
 from services.channels.outcomes.recorder import OutcomeRecorder
-from services.channels.outcomes.visit_undo import take_back
 from services.channels.pages import store
+from services.channels.pages.at_the_door import OUTCOME_OF, OUTCOMES, UNDO, AtTheDoor
+from services.channels.pages.team_signs import of_team
 from services.shared.audit import trail
-from services.shared.bus.outbox import new_id
+from services.shared.bus.outbox import id_of, new_id
+from services.shared.clock import wall
 from services.shared.crypto.sealing import Dossier
-from services.shared.errors import Conflict, NotFound, Refused
+from services.shared.errors import NotFound
 from services.shared.hazards.instructions import shown_at
 from services.shared.i18n import language, mark, t
 from services.shared.labels import ANSWERS as ANSWER_WORDS
 from services.shared.labels import say
-from services.shared.ledger.evidence import Answer, Evidence
+from services.shared.ledger import team_signs
 from services.shared.ledger.help_wanted import HelpWanted, help_number, wanted_in_chain
 from services.shared.ledger.params import Visit
-from services.shared.ledger.states import SendState
-from services.shared.ledger.tables import DOOR_DRIVER, Delivery
+from services.shared.ledger.tables import Delivery
 from services.shared.service import Platform
 from services.shared.tiers import Tier
 from services.shared.web.cookies import LIST_COOKIE, cookie_of, lay_cookie
+from services.shared.web.edge import SCRIPTED
 from services.shared.web.html import page
 
-# outcome tapped > (answer, words on the button); what "seen" means depends on what people are asked to do
-OUTCOMES: dict[str, tuple[Answer, str]] = {
-    "can_go": (Answer.LEAVING, mark("Seen, can go")),
-    "moving": (Answer.MOVING, mark("Seen, moving with help")),
-    "safe_here": (Answer.SAFE, mark("Seen, safe here")),
-    "gone": (Answer.NOT_THERE, mark("Gone or elsewhere")),
-    "help": (Answer.HELP, mark("NEEDS HELP")),
-    "no_answer": (Answer.NO_ANSWER, mark("No answer")),
-    "refused": (Answer.REFUSED, mark("Won't go")),
-    "unsafe": (Answer.UNSAFE, mark("Unsafe to go there")),
-}
-OUTCOME_OF = {answer.value: words for answer, words in OUTCOMES.values()}  # what was tapped is what is read back
-UNDO = "undo"
 DONE = store.MET
 SKILLS = {  # what became of calling a volunteer out
     "coming": mark("A volunteer with the skill comes to this door. Do not wait for them."),
     "none": mark("No volunteer was found: take the written card."),
 }
 KEPT_S = 3 * 86400.0  # the cookie of a device
+KEPT_UNTIL = "Tocsin-Kept-Until"  # wall: how long a phone may show its copy of a list where there is no network
 
 
 class SeenVisit(TypedDict):
@@ -74,6 +63,7 @@ class SeenVisit(TypedDict):
     second_knock: bool
     turn_back: float | None
     event: str
+    tapped: str
     wanted: HelpWanted | None
     call_back: str
     help_number: str
@@ -84,7 +74,7 @@ class OfficerLists:
 
     def __init__(self, platform: Platform, recorder: OutcomeRecorder, preparer: Preparer) -> None:
         self._platform = platform
-        self._recorder = recorder
+        self._door = AtTheDoor(platform, recorder)
         self._preparer = preparer
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
@@ -104,6 +94,10 @@ class OfficerLists:
             opened = await list_links.bind(tx, self._platform.signer("links"), link, device, code, now)
             act = "bind_list" if opened else "list_code_wrong"
             await trail.record(tx, f"officer:{link.slot}", act, link.warning_id, "list of assigned visits")
+            if opened and link.slot != list_links.RESCUE:
+                sign_id = id_of(link.warning_id, link.slot, "list", new_id())
+                kind = team_signs.SignKind.HERE
+                await team_signs.keep(tx, link.warning_id, link.slot, kind, now, "list", sign_id=sign_id)
         if not opened:
             return self._closed(request, link, wrong=bool(code))
         response = web.HTTPSeeOther(f"/l/{token}")
@@ -114,7 +108,7 @@ class OfficerLists:
         self, request: web.Request, link: list_links.ListLink, *, wrong: bool = False, status: int = 200
     ) -> web.Response:
         """A list that is not open on this device, with what opens it; it names nobody."""
-        return page(
+        response = page(
             "list_open.html",
             status=403 if wrong else status,
             token=request.match_info["token"],
@@ -122,6 +116,8 @@ class OfficerLists:
             wrong=wrong,
             plane=self._platform.settings.plane,
         )
+        response.headers["Content-Security-Policy"] = SCRIPTED
+        return response
 
     async def list_page(self, request: web.Request) -> web.Response:
         """One officer's doors in walking order; a list that was begun is never put in another order."""
@@ -145,10 +141,14 @@ class OfficerLists:
             )
         async with self._platform.database.read() as db:
             wanted = await wanted_in_chain(db, warning_id, [row.person_id for row in rows])
-        seen = [await self._visit(row, wanted.get(row.person_id), warning.chain_id) for row in rows]
-        return await self._page(
-            request, link, warning, seen, over=False, to_do=sum(not v["done"] for v in seen), total=len(seen)
-        )
+            taps = await store.last_taps(db, [row.delivery_id for row in rows if row.answer])
+        seen = [
+            await self._visit(row, wanted.get(row.person_id), warning.chain_id, taps.get(row.delivery_id, ""))
+            for row in rows
+        ]
+        shape = store.shape_of(warning, rows, now)
+        to_do = sum(not v["done"] for v in seen)
+        return await self._page(request, link, warning, seen, over=False, to_do=to_do, total=len(seen), shape=shape)
 
     async def _page(
         self,
@@ -160,6 +160,7 @@ class OfficerLists:
         over: bool,
         to_do: int,
         total: int,
+        shape: str = "",
     ) -> web.Response:
         rescue = link.slot == list_links.RESCUE
         waits = warning.state == "active" and warning.doors == "ask" and not rescue
@@ -167,9 +168,17 @@ class OfficerLists:
         back = [v["turn_back"] for v in undone or seen if v["turn_back"] is not None and not rescue]
         following = next((v for v in undone if not v["answer"]), undone[0] if undone else None)
         text = await self._preparer.warning(link.warning_id)
+        async with self._platform.database.read() as db:
+            team = await of_team(db, link.slot, self._platform.clock.now())
         words_of = choose_language(language(), list(text.parts["languages"]), of_place(text.parts))
-        return page(
+        now = self._platform.clock.now()
+        kept_until = wall() + warning.expires_at + list_links.AFTERWARDS_S - now
+        response = page(
             "list.html",
+            shape=shape,
+            kept_until=round(kept_until),
+            policy=SCRIPTED,
+            done_outcomes=" ".join(name for name, (answer, _) in OUTCOMES.items() if answer in DONE),
             warning=warning,
             part=text.parts[words_of],
             visits=seen,
@@ -178,11 +187,13 @@ class OfficerLists:
             if following
             else "",
             rescue=rescue,
+            team_out=team,
+            sign_event=new_id(),
             plane=self._platform.settings.plane,
             to_do=to_do,
             total=total,
             token=request.match_info["token"],
-            now=self._platform.clock.now(),
+            now=now,
             offset=self._platform.settings.offset_at,
             # the fire service decides for itself: the commander's "nobody may be sent" is what put the names there
             stopped=warning.state != "active" or (not rescue and warning.doors not in ("allowed", "forbidden", "ask")),
@@ -198,6 +209,10 @@ class OfficerLists:
             code=list_links.code_of(self._platform.signer("links"), link),
             newer=await self._newer(warning, link, cookie_of(request, LIST_COOKIE)),
         )
+        response.headers["Content-Security-Policy"] = SCRIPTED
+        if not over:
+            response.headers[KEPT_UNTIL] = str(round(kept_until))
+        return response
 
     async def _newer(self, warning: store.ListedUnder, link: list_links.ListLink, device: str) -> str | None:
         """The link to this team's list under the update that has replaced the warning; None where there is none. It
@@ -220,7 +235,7 @@ class OfficerLists:
                     await list_links.bind(tx, signer, following, device, "", now)
         return path
 
-    async def _visit(self, row: Delivery, wanted: HelpWanted | None, chain_id: str) -> SeenVisit:
+    async def _visit(self, row: Delivery, wanted: HelpWanted | None, chain_id: str, tapped: str) -> SeenVisit:
         visit = row.params if isinstance(row.params, Visit) else None
         dossier = (
             await self._preparer.dossier(row.dossier, row.person_id) if row.dossier is not None else Dossier("", "")
@@ -249,6 +264,7 @@ class OfficerLists:
             "second_knock": row.try_no > 1,
             "turn_back": visit.turn_back if visit is not None else None,
             "event": new_id(),
+            "tapped": tapped,
             "wanted": wanted,
             "call_back": call_back,
             "help_number": help_number(chain_id, row.person_id) if wanted is not None else "",
@@ -260,41 +276,12 @@ class OfficerLists:
         async with self._platform.database.read() as db:
             now = self._platform.clock.now()
             link = await list_links.valid_link(db, self._platform.signer("links"), request.match_info["token"], now)
-        warning_id, worker_id = link.warning_id, link.slot
         if not link.opens_on(cookie_of(request, LIST_COOKIE)):
             return self._closed(request, link, status=403)
-        outcome = str(form.get("outcome", ""))
-        if outcome not in OUTCOMES and outcome != UNDO:
-            choices = ", ".join((*OUTCOMES, UNDO))
-            raise Refused(f"outcome: choose one of {choices}", field="outcome", rule="closed_list", given=outcome)
-        delivery_id = request.match_info["delivery_id"]
-        async with self._platform.database.read() as db:
-            row = await store.with_warning(db, delivery_id)
-        if row is None or row.warning_id != warning_id or row.slot != worker_id or row.driver != DOOR_DRIVER:
-            raise NotFound("this door is not on your list: open the list again", field="delivery_id", given=delivery_id)
-        if now > row.expires_at_warning + list_links.AFTERWARDS_S:  # nobody is at that door under it any more
-            raise Conflict("This list is closed: it names nobody any more.", field="link", rule="state")
+        outcome, delivery_id = str(form.get("outcome", "")), request.match_info["delivery_id"]
         if outcome == UNDO:
-            async with self._platform.database.write() as tx:
-                words = await take_back(tx, delivery_id, self._platform.settings.plane)
-                await trail.record(tx, f"officer:{worker_id}", "visit_undone", delivery_id, words)
-            self._platform.bus.wake()
-            raise web.HTTPSeeOther(f"/l/{request.match_info['token']}#v{delivery_id}")
-        event = str(form.get("event", ""))[:32] or new_id()
-        answer = OUTCOMES[outcome][0]
-        met = answer not in (Answer.NO_ANSWER, Answer.UNSAFE, Answer.NOT_THERE)
-        await self._recorder.report(
-            Report(
-                delivery_id,
-                event_key=f"visit:{event}",
-                source="page",
-                state=SendState.DELIVERED if met else None,
-                evidence=Evidence.HUMAN_CONTACT if met else Evidence.NONE,
-                answer=answer,
-                by="officer",
-                note=str(form.get("note", ""))[:400],
-            )
-        )
-        async with self._platform.database.write() as tx:
-            await trail.record(tx, f"officer:{worker_id}", "visit_outcome", delivery_id, outcome)
+            await self._door.undo(link, delivery_id, now)
+        else:
+            event = str(form.get("event", ""))[:32] or new_id()
+            await self._door.note(link, delivery_id, outcome, event, now, str(form.get("note", "")))
         raise web.HTTPSeeOther(f"/l/{request.match_info['token']}#v{delivery_id}")

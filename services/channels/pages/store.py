@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+import msgspec
 import sqlalchemy as sa
 
 from services.shared.database.batches import one_of
 from services.shared.database.engine import Connection
 from services.shared.database.rows import columns, row_of, rows_of
+from services.shared.ledger.answers import answer_log
 from services.shared.ledger.deliveries import deliveries_where
 from services.shared.ledger.params import Params, Visit
 from services.shared.ledger.tables import DOOR_DRIVER, Delivery, delivery
@@ -85,6 +89,33 @@ async def visits(db: Connection, warning_id: str, worker_id: str) -> list[Delive
         )
     }  # fmt: skip
     return sorted((r for r in rows if r.answer or met.get(r.person_id, r.due_at - 1) < r.due_at), key=_place)
+
+
+def shape_of(warning: ListedUnder | None, rows: Sequence[Delivery], now: float) -> str:
+    """Another text as soon as a list says something else than before: doors came or went, STOP, COME BACK; not an answer."""
+    backs = [row.params.turn_back for row in rows if isinstance(row.params, Visit) and row.params.turn_back is not None]
+    stands = (warning.state, warning.doors) if warning is not None else ()
+    shown = (stands, [row.delivery_id for row in rows], sum(now >= at for at in backs))
+    return hashlib.sha256(msgspec.json.encode(shown)).hexdigest()[:16]
+
+
+def event_key(event: str) -> str:
+    """What an officer's tap is kept under in the log of answers."""
+    return f"visit:{event}"
+
+
+async def known_events(db: Connection, keys: Iterable[str]) -> set[str]:
+    """Those of the keys that were noted already."""
+    found = sa.select(answer_log.c.event_key).where(one_of(answer_log.c.event_key, sorted(keys)))
+    return set(await db.scalars(found))
+
+
+async def last_taps(db: Connection, delivery_ids: Iterable[str]) -> dict[str, str]:
+    """Door > the event of its last tap that was not taken back."""
+    log = answer_log.c
+    mine = (one_of(log.delivery_id, sorted(delivery_ids)), log.answer != "", log.event_key.like(event_key("%")))
+    found = sa.select(log.delivery_id, log.event_key).where(*mine).order_by(log.at, log.event_key)
+    return {row.delivery_id: row.event_key.removeprefix(event_key("")) for row in await db.execute(found)}
 
 
 def _place(row: Delivery) -> tuple[int, int, str]:

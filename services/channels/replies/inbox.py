@@ -32,6 +32,7 @@ from services.channels.replies.matching import (
 from services.channels.replies.meaning import Reply, Sense, calls_for_help, read_reply
 from services.channels.replies.quoted_text import read_phone, strings
 from services.channels.replies.relay import passed_on
+from services.channels.replies.team_texts import TeamTexts
 from services.shared.crypto.sealing import address_key
 from services.shared.database.batches import one_of
 from services.shared.database.rows import row_of
@@ -63,6 +64,7 @@ class ReplyInbox:
         self._plane = platform.settings.plane
         self._recorder = recorder
         self._preparer = preparer
+        self._teams = TeamTexts(platform)
         self._index_key = platform.keys.index
         self._hotline = platform.settings.hotline
         self._in_danger = platform.settings.in_danger
@@ -101,6 +103,8 @@ class ReplyInbox:
         if (reply.sense is Sense.START or message.opt_out == "START") and await self._start(keys):
             known = await self._language(keys)
             return (lines_for(known).started if known and message.opt_out != "START" else ""), reply
+        if thanks := await self._teams.heard(keys, message.text, message.event_key):
+            return thanks, Reply(None)
         async with self.database.read() as db:
             rows, active = await candidates(db, keys)
         if not rows:
@@ -142,6 +146,8 @@ class ReplyInbox:
                 asks=asks_of(row, reply.answer),
             )
         )
+        if row.addressee_kind == "worker" and reply.answer is not Answer.HELP:
+            await self._teams.answered(row.addressee_id, row.warning_id, message.event_key)
         for report in passed_on(row, reply.answer, message.event_key):
             await self._recorder.report(report)
         ask = f" {lines.ask_how_many}" if row.covers > 1 and reply.answer is not Answer.HELP else ""

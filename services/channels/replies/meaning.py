@@ -16,6 +16,7 @@ from functools import cache
 
 from services.shared.i18n import in_each_language
 from services.shared.ledger.evidence import DIGITS, Answer
+from services.shared.ledger.team_signs import SignKind
 
 FILE = "replies.yaml"
 STATES = ("draft", "translated", "checked")
@@ -27,7 +28,8 @@ WHOLE = {  # list of the file > answer; the whole text has to be one of its word
     "spoke": Answer.SPOKE,
     "cannot_reach": Answer.CANNOT_REACH,
 }
-LISTS = ("help", "no_help", "yes", "stop", "start", "count", *WHOLE)
+TEAM = {"team_here": SignKind.HERE, "team_back": SignKind.BACK, "team_cannot": SignKind.CANNOT}  # the same, of a team
+LISTS = ("help", "no_help", "yes", "stop", "start", "count", *WHOLE, *TEAM)
 MOST = 200  # people with one phone: more is a slip of the finger, and a question
 _HARAKAT = frozenset(range(0x064B, 0x0656)) | {0x0640, 0x0670}  # Arabic vowel signs, hamzas, the stretching line
 _LATIN_ACCENTS = range(0x0300, 0x0370)
@@ -130,6 +132,14 @@ def words() -> Words:
         parts = [re.escape(plain(before)), f"(?P<n>{said})", re.escape(plain(after))]
         counts.append(re.compile(edge + joined.join(p for p in parts if p) + edge))
     return Words(lists, tuple(counts), numbers)
+
+
+def team_said(text: str) -> SignKind | None:
+    """The sign that a text is where a team at doors writes it; None where it is none. Who says they are safe may be out still."""
+    said, known = plain(text), words()
+    if known.whole("safe", said):
+        return SignKind.HERE
+    return next((kind for name, kind in TEAM.items() if known.whole(name, said)), None)
 
 
 def read_reply(text: str, refs: Collection[str] | None = None) -> Reply:

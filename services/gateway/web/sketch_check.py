@@ -9,13 +9,17 @@ from collections.abc import Iterable
 from aiohttp import web
 from msgspec.structs import replace
 
+from services.gateway.approvals.deciders import Decider, deciders
 from services.gateway.drafting import estimate, sketch_store
+from services.gateway.drafting.place_to_go import places_to_go
 from services.gateway.drafting.reading import SketchReading
 from services.gateway.drafting.sketch_store import Sketch
 from services.gateway.warnings.acts import Acts
 from services.gateway.warnings.admit import Admission
+from services.gateway.warnings.taken import Taken
 from services.gateway.web.sketch_frame import SketchFrame, order, the_sketch
 from services.shared.audit import trail
+from services.shared.database.engine import Connection
 from services.shared.errors import Conflict, Refused
 from services.shared.i18n import t, told
 from services.shared.powers.changes import version_of
@@ -60,6 +64,8 @@ class SketchCheckPages:
             reading = await self._frame.reader.read(db, who, row.written, now)
             around = await outlines(db)
             before = await version_of(db, reading.follows.warning_id) if reading.follows is not None else None
+            going_to = await places_to_go(db, reading)
+            waits_for = await self._waits_for(db, who, reading) if reading.ready else None
         if not waited:  # what was counted when it was saved may be of another day
             async with self._frame.platform.database.write() as tx:
                 await estimate.ask(tx, self._frame.platform, reading)
@@ -75,9 +81,14 @@ class SketchCheckPages:
             "sketch_check.html", who, status, row=row, reading=reading, picture=picture_of(reading.place.shape, around),
             forms=self._frame.forms(reading, who, row, now), alone=alone, problem=problem,
             estimate=counted, waited=waited, counting=counting, before=before, changed_parts=changed,
-            left_out=self._frame.left_out(reading, who, row, now),
+            left_out=self._frame.left_out(reading, who, row, now), waits_for=waits_for,
+            going_to=going_to,
             order=order,
         )  # fmt: skip
+
+    async def _waits_for(self, db: Connection, who: Who, reading: SketchReading) -> list[Decider] | None:
+        thing = await self._frame.reader.thing(db, who, reading)
+        return await deciders(db, thing, reading.follows.warning_id if reading.follows is not None else "")
 
     async def _counted(self, reading: SketchReading, now: float) -> estimate.Estimate | None:
         """Whom it reaches; waited for a moment, so that the page is whole as it comes."""
@@ -104,21 +115,28 @@ class SketchCheckPages:
         if dated is None:  # between the look at its version and this
             return await self._changed(who, await self._frame.row(request))
         row = dated
+
+        async def along(tx: Connection, taken: Taken) -> None:
+            """What was taken is what is kept: a colleague's save meanwhile takes it back."""
+            if not await sketch_store.handed_in(tx, row, taken.warning_id):
+                raise Conflict("somebody has changed it meanwhile: look at it again", field="version", rule="version")
+            await trail.record(
+                tx, who.label, "sketch_hand_in", row.sketch_id, "handed in", {"warning_id": taken.warning_id}
+            )
+
         async with self._frame.platform.database.read() as db:
             reading = await self._frame.reader.read(db, who, row.written, row.sent_at or now)
         try:
             incoming = self._frame.incoming(reading, who, row, row.sent_at or now)
-            taken = await self._admission.admit(who, incoming, release=False)
+            taken = await self._admission.admit(who, incoming, release=False, along=along)
         except Refused as fault:
+            if fault.rule == "version":
+                return await self._changed(who, await self._frame.row(request))
             async with self._frame.platform.database.write() as tx:
                 await sketch_store.undate(tx, row.sketch_id)
             return await self._check(who, row, told(fault.message), fault.status)
-        async with self._frame.platform.database.write() as tx:
-            await sketch_store.handed_in(tx, row.sketch_id, taken.warning_id)
-            thing = await warning_thing(tx, who, taken.warning_id)
-            await trail.record(
-                tx, who.label, "sketch_hand_in", row.sketch_id, "handed in", {"warning_id": taken.warning_id}
-            )
+        async with self._frame.platform.database.read() as db:
+            thing = await warning_thing(db, who, taken.warning_id)
         if may(replace(who, proved_at=None), Power.SEND, thing) is not None:
             try:
                 await self._acts.ask(who, taken.warning_id)

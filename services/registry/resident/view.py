@@ -15,7 +15,7 @@ from services.registry.people.records import TEXTS, PersonRecord
 from services.registry.people.rows import by_position
 from services.registry.store import register
 from services.registry.store.resident_tables import notice
-from services.shared.audit.trail import audit_log
+from services.shared.audit.shown import looks_shown
 from services.shared.database.engine import Connection
 from services.shared.database.rows import columns, rows_of
 from services.shared.i18n import t
@@ -70,7 +70,7 @@ class OwnContact(TypedDict):
 
 async def looks_at(db: Connection, person_id: str) -> list[dict[str, object]]:
     """Every look at a person, the newest first: at, role, what, reason. Also at lists of doors that theirs was on."""
-    log = audit_log.c
+    log = looks_shown.c
     lists = sa.select(delivery.c.warning_id, delivery.c.slot).where(
         delivery.c.person_id == person_id, delivery.c.driver == DOOR_DRIVER, ON_A_LIST
     )
@@ -79,14 +79,14 @@ async def looks_at(db: Connection, person_id: str) -> list[dict[str, object]]:
         for row in await db.execute(lists)
     ]
     own = sa.and_(log.subject == person_id, log.act.in_(LOOKS), log.actor != "self")
-    found = sa.select(audit_log).where(sa.or_(own, *on_lists)).order_by(log.n.desc()).limit(SHOWN)
+    found = sa.select(looks_shown).where(sa.or_(own, *on_lists)).order_by(log.n.desc()).limit(SHOWN)
     return [
         {
             "at": row.at,
             "role": _role(row.actor, row.act),
             "what": LOOKS[row.act],
             "reason": row.reason if row.act.startswith("people.") else "",  # typed by whoever looked
-            "emergency": bool(row.detail.get("unlock_id")),
+            "emergency": bool(row.emergency),
         }
         for row in await db.execute(found)
     ]

@@ -32,7 +32,7 @@ log = structlog.get_logger("router")
 EVERY_S = 5.0  # wall
 DUTY_S = 86400.0  # warning time: so long a list says who is on duty
 # kinds with a sentence of their own; others share one
-OWN_WORDS = frozenset({"provider", "clock", "nobody", "unheard", alarms.STOP_FLOOD, alarms.AUDIT_REWRITTEN})
+OWN_WORDS = frozenset({"provider", "clock", "nobody", "team", "unheard", alarms.STOP_FLOOD, alarms.AUDIT_REWRITTEN})
 
 
 class AlarmWord:

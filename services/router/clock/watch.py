@@ -17,6 +17,7 @@ from services.router.clock import officials, silence, taken_lists
 from services.router.planning.contexts import Contexts
 from services.router.planning.notices import notice, on_duty
 from services.router.planning.plan import WarningContext
+from services.router.safety import out
 from services.router.store import tables
 from services.shared.bus.outbox import publish
 from services.shared.database import locks
@@ -124,6 +125,8 @@ class Watch:
                 case "alone" if not ctx.phone_only:
                     workers = await silence.officers_of(tx, ctx, rest)
                     await self._tell(tx, ctx, workers, "officers_alone", rest)
+                case out.LOOK:
+                    await out.review(tx, ctx, now, plane)
                 case "callout":
                     await callouts.review(tx, ctx, rest, now, plane)
                 case "list":

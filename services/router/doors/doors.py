@@ -25,6 +25,7 @@ from services.router.planning.contexts import Contexts
 from services.router.planning.notices import notice
 from services.router.planning.paths import publish_due
 from services.router.planning.plan import BARRED, TURNED_BACK, WarningContext
+from services.router.safety import out
 from services.router.store import tables
 from services.shared.bus.outbox import publish
 from services.shared.database import locks
@@ -206,6 +207,7 @@ class Doors:
                     .where(tables.worker.c.warning_id == warning_id, tables.worker.c.worker_id == worker_id)
                     .values(assigned=tables.worker.c.assigned + n)
                 )
+            await out.sent(tx, ctx, [worker_id for worker_id, _ in changed], now)
             await self._own_cases(tx, warning_id, given, {r.delivery_id: r.person_id for r in rows}, now)
             team_of = {str(g["d"]): entries[str(g["s"])] for g in given}
             await callouts.begin(tx, ctx, [r for r in rows if r.delivery_id in team_of], team_of, now)
@@ -284,8 +286,9 @@ class Doors:
             for one in sorted({why.get(r.person_id, reason) for r in rows}):
                 mine = [r for r in rows if why.get(r.person_id, reason) == one]
                 await left_over.to_fire_service(tx, ctx, mine, one, now, plane, step=step)
-            out = {r.slot for r in rows if r.slot}
-            await self._notices(tx, ctx, [w for w in ctx.workers if w.worker_id in out], told)
+            theirs = {r.slot for r in rows if r.slot}
+            await self._notices(tx, ctx, [w for w in ctx.workers if w.worker_id in theirs], told)
+            await cases.set_clock(tx, warning_id, now, out.LOOK)
         self._platform.bus.wake()
         return True
 

@@ -13,6 +13,7 @@ from services.router.planning import area
 from services.router.planning.contexts import Contexts
 from services.router.planning.notices import notice
 from services.router.planning.plan import WarningContext
+from services.router.safety import out
 from services.router.store import tables
 from services.router.store.callouts import callout
 from services.router.store.tables import PART
@@ -58,6 +59,8 @@ class Beginning:
             await area.begin(tx, ctx, deltas)
             if message.kind != "ending":
                 await watch.begin(tx, ctx)
+            if message.replaces and message.ending not in GOES_ON:
+                await out.begin(tx, ctx, self._platform.clock.now())
         stopped: list[str] = []
         for about in message.replaces:  # said again with more of these, when a late message has shown the chain
             kind = PART if message.ending == PART_RETURNS else message.kind
@@ -92,9 +95,11 @@ class Beginning:
         ctx = await self._contexts.of(tx, about, workers=True)
         if ctx is None or by.kind != "ending" or "officers_out" not in ctx.policy.ending.to:
             return
-        out = set((await tx.scalars(sa.select(delivery.c.slot).where(delivery.c.warning_id == about).distinct())).all())
+        there = set(
+            (await tx.scalars(sa.select(delivery.c.slot).where(delivery.c.warning_id == about).distinct())).all()
+        )
         holders = sa.select(callout.c.holder).where(callout.c.warning_id == about, callout.c.state == "taken")
-        out |= set((await tx.scalars(holders)).all())
+        there |= set((await tx.scalars(holders)).all())
         plane = self._platform.settings.plane
-        told = [notice(ctx, w, "warning_over", plane, by.warning_id) for w in ctx.workers if w.worker_id in out]
+        told = [notice(ctx, w, "warning_over", plane, by.warning_id) for w in ctx.workers if w.worker_id in there]
         await publish(tx, [replace(one, warning_id=by.warning_id) for one in told if one is not None])

@@ -347,6 +347,9 @@ class DoorList(Entry):
     way_out_s: Annotated[float, Between(0, 240, unit=60)] = Field(600.0, alias="way_out_min")
     way_out_by_zone: dict[str, Annotated[float, Between(0, 240, unit=60)]] = Field({}, alias="way_out_by_zone_min")
     turn_back_margin_s: Annotated[float, Between(0, 240, unit=60)] = Field(600.0, alias="turn_back_margin_min")
+    check_in_s: Annotated[float, Between(5, 240, unit=60)] = Field(1800.0, alias="check_in_min")
+    check_in_grace_s: Annotated[float, Between(1, 60, unit=60)] = Field(300.0, alias="check_in_grace_min")
+    check_in_alarm_s: Annotated[float, Between(1, 60, unit=60)] = Field(600.0, alias="check_in_alarm_min")
 
     def sets_out_before(self, zone_id: str) -> float:
         """Seconds before the impact at which whoever is at a door of that zone must set out for safety."""

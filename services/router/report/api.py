@@ -9,9 +9,11 @@ import pydantic
 import sqlalchemy as sa
 from aiohttp import web
 
+from services.router.cases import cases
 from services.router.planning.contexts import Contexts
 from services.router.report import report
 from services.router.report.goals import GoalsMeasured, goals
+from services.router.safety import out
 from services.shared import alarms
 from services.shared.audit import trail
 from services.shared.database import locks
@@ -153,6 +155,9 @@ async def say_doors(
             .values(doors=doors, doors_by=commander)
         )
         await trail.record(tx, who.label, "doors", warning_id, f"{commander}: {word}")
+        await cases.set_clock(
+            tx, warning_id, platform.clock.now(), out.LOOK
+        )  # whoever is out is called back, with a door or without
     platform.wake.router.set()
     platform.wake.channels.set()
     return doors

@@ -52,7 +52,7 @@ class PreviewTexts(Protocol):
     """Makes every channel's text of a warning's parts."""
 
     def __call__(
-        self, parts: Mapping[str, Any], tier: Tier | None, number: str, hotline: str, *, drill: bool
+        self, parts: Mapping[str, Any], tier: Tier | None, number: str, hotline: str, *, drill: bool, ending: str = ""
     ) -> Sequence[Spoken]: ...
 
 
@@ -147,6 +147,7 @@ class LivePages:
             unsendable=may(shown, Power.SEND, thing) or (may(shown, Power.END, thing) if state.ending else None),
             says_doors=may(shown, Power.SAY_DOORS, thing) is None,
             ends=may(shown, Power.END, thing) is None,
+            returns=bool(parts.get("sketched")) and may(shown, Power.HAND_BACK, thing) is None,
             pressed="doors" in request.query or "tier" in request.query,
             hazard=hazard,
             instruction=parts.get("instruction", ""),
@@ -157,16 +158,18 @@ class LivePages:
             tier_reason=parts.get("tier_reason", ""),
             notes=parts.get("notes", []),
             instructions=NAMES,
-            said=self._said(parts, Tier(state.tier) if state.tier else None, state.number),
+            said=self._said(parts, Tier(state.tier) if state.tier else None, state.number, state.ending),
         )
 
-    def _said(self, parts: Mapping[str, Any], tier: Tier | None, number: str) -> dict[str, dict[str, Spoken]]:
+    def _said(
+        self, parts: Mapping[str, Any], tier: Tier | None, number: str, ending: str
+    ) -> dict[str, dict[str, Spoken]]:
         """Language > channel > the text; empty where this process was given nothing that makes them."""
         if self._say is None:
             return {}
         settings = self._platform.settings
         found: dict[str, dict[str, Spoken]] = {}
-        for one in self._say(parts, tier, number, settings.hotline, drill=settings.plane == "drill"):
+        for one in self._say(parts, tier, number, settings.hotline, drill=settings.plane == "drill", ending=ending):
             found.setdefault(one.language, {})[one.channel] = one
         return found
 

@@ -15,7 +15,7 @@ from services.router.store import tables
 from services.router.store.cases import case
 from services.router.store.handover import MOST, Note, handover
 from services.shared.audit import trail
-from services.shared.audit.trail import audit_log
+from services.shared.audit.shown import acts_shown
 from services.shared.bus.outbox import new_id
 from services.shared.database.batches import one_of
 from services.shared.database.engine import Connection
@@ -73,14 +73,8 @@ async def keep(tx: Connection, who: Who, warning_id: str, text: str, now: float)
 async def acts(db: Connection, warning_ids: Sequence[str]) -> list[ActDone]:
     """What was done about these warnings and their cases, the newest ACTS_SHOWN, oldest first; no looks at people."""
     cases = list(await db.scalars(sa.select(case.c.case_id).where(one_of(case.c.warning_id, list(warning_ids)))))
-    log = audit_log.c
-    about = one_of(log.subject, sorted({*warning_ids, *cases}))
-    found = (
-        sa.select(*columns(ActDone, audit_log))
-        .where(about, log.act != "refused")
-        .order_by(log.n.desc())
-        .limit(ACTS_SHOWN)
-    )
+    about = one_of(acts_shown.c.subject, sorted({*warning_ids, *cases}))
+    found = sa.select(*columns(ActDone, acts_shown)).where(about).order_by(acts_shown.c.n.desc()).limit(ACTS_SHOWN)
     return (await rows_of(db, ActDone, found))[::-1]
 
 

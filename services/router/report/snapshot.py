@@ -18,7 +18,7 @@ from services.router.doors.capacity import Capacity
 from services.router.planning.contexts import Contexts
 from services.router.planning.plan import WarningContext
 from services.router.policy.vocabulary import FIRE_SERVICE
-from services.router.report import board, report, zones
+from services.router.report import board, report, team_board, zones
 from services.router.report.not_reached import room, sends_people
 from services.router.store import tables
 from services.shared import alarms
@@ -45,7 +45,20 @@ OFFERED = (
     Power.ASK,
     Power.WRITE,
 )  # what the live page has buttons for
-PARTS = ("top", "now", "help", "warnings", "reached", "acts", "board", "tables", "zones", "missing")  # in their order
+PARTS = (
+    "recall",
+    "top",
+    "now",
+    "help",
+    "teams",
+    "warnings",
+    "reached",
+    "acts",
+    "board",
+    "tables",
+    "zones",
+    "missing",
+)  # in their order
 NOT_SENT = ("top",)  # what a warning has that has told nobody
 Values = dict[str, Any]  # what the templates of the parts are given
 LISTED = 30  # of the missing on the page: a longer list would cost its stream a minute's worth each time one answers
@@ -134,7 +147,9 @@ class Snapshots:
             "plane": self._platform.settings.plane,
             "may": offered, "rescue": FIRE_SERVICE,
             "ending": state.kind == "ending", "running": active and not still,
-            "impact": ctx.issued.impact if ctx is not None else None, "room": counted.room if sends_people(ctx) else None,
+            "impact": ctx.issued.impact if ctx is not None else None, "begun": ctx is not None,
+            "room": counted.room if sends_people(ctx) else None,
+            "teams": await team_board.of(db, ctx, warning_id, now),
             "listed_most": LISTED, "most_missing": report.MISSING_SHOWN,
             "villages": counted.zones, "board": counted.board, "headline": _headline(state, figures),
         }  # fmt: skip

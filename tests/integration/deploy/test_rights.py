@@ -11,9 +11,12 @@ import pytest
 from aio_pika.exceptions import ChannelClosed
 
 from services.migrations.tables import metadata
+from services.registry.resident import view
 from services.rights import COLUMNS, RIGHTS, SAYS, WORDS, broker_definitions, may
 from services.roles import ROLES
+from services.router.report import shift
 from services.shared.audit import trail
+from services.shared.audit.shown import VIEWS
 from services.shared.bus.outbox import SUBSCRIBERS
 from services.shared.bus.rabbit_bus import RabbitBus
 from services.shared.database.engine import Database
@@ -41,7 +44,7 @@ KEYS = {
 @pytest.mark.parametrize("service", ROLES)
 def test_what_is_granted_is_what_the_code_does(service: str) -> None:
     """Neither more nor less, table by table; a new table, or a new use of one, is found here."""
-    assert RIGHTS.keys() == metadata.tables.keys()
+    assert RIGHTS.keys() == metadata.tables.keys() | VIEWS.keys()
     used = {table: {word[0] for word in what} for table, what in rights.rights(service).items()}
     granted = {table: set(may(service, table)) for table in RIGHTS if may(service, table)}
     holds = service in ("registry", "channels")
@@ -65,6 +68,25 @@ def test_every_column_that_is_named_is_there() -> None:
     assert {topic for topics in SAYS.values() for topic in topics} == SUBSCRIBERS.keys()
 
 
+# Who reads a table of which a service is granted a few columns: each of these was looked at, that it asks for no other.
+READ_IN_PART = {
+    "audit_log": {"services.shared.audit.trail._APPEND", "services.shared.audit.trail._LAST"},
+    "account_credential": {"services.shared.accounts.people._WAYS"},
+}
+
+
+def test_who_reads_a_table_in_part_asks_for_its_columns() -> None:
+    """The database refuses a statement that names another column, in one process apart and nowhere else."""
+    part = {
+        (service, table)
+        for (service, table, letter), named in COLUMNS.items()
+        if letter == "S" and named[0] != "all but"
+    }
+    assert READ_IN_PART.keys() == {table for _, table in part}
+    for service, table in sorted(part):
+        assert READ_IN_PART[table] == {one.partition(":")[0] for one in rights.why(service, table)}, service
+
+
 @pytest.fixture(scope="module")
 def url(postgres: Postgres) -> str:
     """A database whose services have their roles; given twice, as after a migration."""
@@ -86,6 +108,8 @@ FORBIDDEN = {
     "empty the log": ("*", "TRUNCATE audit_log"),
     "drop the log": ("*", "DROP TABLE audit_log"),
     "read the log": ("registry router channels", "SELECT actor, reason FROM audit_log"),
+    "read what was done about a warning": ("gateway registry channels", "SELECT act, reason FROM acts_shown"),
+    "read who looked at whom": ("gateway router channels", "SELECT actor, subject FROM looks_shown"),
     "sign the log": ("registry router channels", "INSERT INTO audit_checkpoint (n) VALUES (9)"),
     "unsign the log": ("*", "DELETE FROM audit_checkpoint"),
     "read who lives where": ("gateway router channels", "SELECT lat, lon FROM registry_person"),
@@ -154,6 +178,20 @@ def test_a_service_says_its_own_messages_alone(service: str, url: str, postgres:
             else:
                 with pytest.raises(DENIED, match="row-level security"):
                     db.execute(row, (f"{service}{topic}"[:32], topic))
+
+
+@pytest.mark.parametrize("service", ["router", "registry"])
+async def test_a_service_shows_its_part_of_the_log(service: str, url: str) -> None:
+    """What was done about a warning, and who looked at somebody, as the role of the service that shows it."""
+    database = Database(as_service(url, service))
+    try:
+        async with database.read() as db:
+            if service == "router":
+                assert [] == await shift.acts(db, ["no warning"])
+            if service == "registry":
+                assert [] == await view.looks_at(db, "nobody")
+    finally:
+        await database.close()
 
 
 @pytest.mark.parametrize("service", ROLES)

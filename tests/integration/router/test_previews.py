@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from itertools import permutations
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from msgspec.structs import replace
 
 from services.router.explaining import previews
+from services.router.policy.engine import Policy
+from services.router.policy.rules import PathPlan
 from services.shared.bus.outbox import outbox, publish
 from services.shared.messages import AudienceFound, Profile, WarningIssued
 from services.shared.tiers import Tier
@@ -99,6 +102,36 @@ async def test_counts_wait_behind_no_crowd(tmp_path: Path) -> None:
             await publish(tx, [asked, answer(asked, 1), live])
             said = {r.msg_id: r.tier for r in await tx.execute(sa.select(outbox))}
         assert {ident(7001): Tier.RED, ident(7101): Tier.RED, ident(3): Tier.BLUE} == said
+
+
+async def test_what_was_walked_just_now_is_not_walked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another area, asked a minute later: the same profiles under the same warning cost no walk and no plan, and count alike."""
+    planned: list[str] = []
+    plan = Policy.plan
+
+    def counting(self: Policy, profile: Profile, *facts: Any, **more: Any) -> PathPlan:
+        planned.append(profile.key)
+        return plan(self, profile, *facts, **more)
+
+    monkeypatch.setattr(Policy, "plan", counting)
+    twins = tuple(replace(CROWD, key=f"twin {language}", language=language) for language in ("en", "zh-Hans", "ug"))
+    async with router_town(tmp_path) as here:
+        first, second = (replace(question(n, NOON + 60 * n, n), tier=int(Tier.RED)) for n in (1, 2))
+        results = []
+        for asked in (first, second):
+            found = replace(answer(asked, 0), profiles=twins, counts=(1, 2, 3), total=6)
+            for message in (asked, found):
+                await here.hand(message)
+            results.append((len(planned), await shown(here, 1 if asked is first else 2)))
+    (at_first, one), (after, other) = results
+    assert one is not None
+    assert other is not None
+    assert one.result is not None
+    assert other.result is not None
+    assert one.result["tiers"]["red"]["by_channel"] == other.result["tiers"]["red"]["by_channel"]
+    assert 6 == one.result["tiers"]["red"]["by_group"]["deaf_signing"]["people"]
+    assert ["twin en"] * at_first == planned  # the twins speak other languages, and are like the first
+    assert after == at_first
 
 
 async def test_before_sending_doors_stand_against_teams(tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def test_tables_are_named_by_their_owner() -> None:
         "warning_state", "warning_scope", "warning_text", "warning_preview", "policy_in_force",
                 "warning_asked", "preapproval", "pager", "house_key", "house_key_process", "delivery", "delivery_cover",
             "batch", "flight", "attempt", "answer_log", "tally",
-        "channel", "help_wanted", "opened_calls",
+        "channel", "help_wanted", "opened_calls", "team_sign",
     }  # fmt: skip
     owned = {name for name in metadata.tables if name.startswith(("gateway_", "registry_", "router_", "channels_"))}
     assert shared == set(metadata.tables) - owned

@@ -32,6 +32,8 @@ class Pages:
         self.doors: dict[str, str] = {}  # visit > words on the list
         self.done: set[str] = set()
         self.stopped = False
+        self.late = False
+        self.signs: list[str] = []
         self.tapped: list[tuple[str, str]] = []
         self.answers: list[str] = []
         self.looks = 0
@@ -39,6 +41,7 @@ class Pages:
         self.app.add_routes(
             [
                 web.get("/l/{token}", self.list),
+                web.post("/l/{token}/sign", self.sign),
                 web.post("/l/{token}/{visit}", self.tap),
                 web.get("/a/{token}", self.page),
                 web.post("/a/{token}", self.answer),
@@ -56,7 +59,16 @@ class Pages:
             for v, words in self.doors.items()
         )
         stop = '<p id="stopped">Stopped</p>' if self.stopped else ""
-        return web.Response(text=f"<!doctype html><body>{stop}{entries}</body>", content_type="text/html")
+        buttons = "".join(f'<button name="sign" value="{b}">x</button>' for b in ("here", "back"))
+        team = f'<section id="team" data-late="{int(self.late)}"><form method="post" action="/l/{token}/sign">{buttons}</form>'
+        return web.Response(
+            text=f"<!doctype html><body>{stop}{team}</section>{entries}</body>", content_type="text/html"
+        )
+
+    async def sign(self, request: web.Request) -> web.Response:
+        self.signs.append(str((await request.post())["sign"]))
+        self.late = False
+        raise web.HTTPSeeOther(f"/l/{request.match_info['token']}")
 
     async def tap(self, request: web.Request) -> web.Response:
         form = await request.post()
@@ -100,6 +112,7 @@ async def test_a_team_goes_from_door_to_door_taps_and_comes_back_with_help(world
     assert {"a1", "b2", "c3"} == pages.done
     assert world.agenda.clock.now() - START > 7200
     assert 1 == world.officers.outcomes["rounds_ended"]
+    assert ["back"] == pages.signs, "asked nothing meanwhile, and in safety at the end"
     assert world.agenda.next_at() is None
 
 
@@ -111,9 +124,13 @@ async def test_a_team_stops_when_the_list_says_so(world_of, stub, session, pages
     await Client(world, stub, session).sms("+99970000190", f"Your list of doors: {pages.url}/l/t", "d1")
     await settle(world, 1200)
     assert 0 < len(pages.tapped) < 5
+    pages.late = True
+    await settle(world, 600)
+    assert ["here"] == pages.signs
     so_far = len(pages.tapped)
     pages.stopped = True
     await settle(world)
+    assert ["here", "back"] == pages.signs
     assert so_far + 1 == len(pages.tapped)
     assert 1 == world.officers.outcomes["rounds_stopped"]
 

@@ -1,0 +1,112 @@
+"""Takes what a phone kept while it had no network: taps at doors, each with an id and its own time; and serves its worker.
+
+A phone sends its events in their order until each is taken or refused. The same event sent again is taken and changes
+nothing. A phone's clock may be wrong by hours: what counts is how long before the sending it was tapped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib import resources
+from typing import Annotated, Literal, TypedDict
+
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.channels.messages import list_links
+from services.channels.outcomes.recorder import OutcomeRecorder
+from services.channels.pages import store
+from services.channels.pages.at_the_door import UNDO, AtTheDoor
+from services.shared.errors import Busy, Fault, NotAllowed
+from services.shared.i18n import told
+from services.shared.service import Platform
+from services.shared.web.answers import Json, json_body
+from services.shared.web.cached_bytes import bytes_to_all
+from services.shared.web.cookies import LIST_COOKIE, cookie_of
+
+MOST = 200  # events of one sending; a phone sends the rest after them
+EventId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+PhoneTime = Annotated[float, Field(ge=0, le=1e15)]  # milliseconds by the phone's clock
+# Beside the lists, so that it may serve them without a network, and nothing else.
+WORKER = (resources.files("services.channels.pages") / "static" / "list-worker.js").read_bytes()
+
+
+class EventIn(BaseModel):
+    """One tap: what was said of which door, when by the phone's clock; an undo names the event it takes back."""
+
+    model_config = ConfigDict(extra="forbid")
+    event: EventId
+    door: EventId
+    outcome: Annotated[str, Field(max_length=20)]
+    at: PhoneTime
+    of: EventId | Literal[""] = ""
+
+
+class EventsIn(BaseModel):
+    """What a phone has not got rid of yet, in its order; `now` by the phone's clock."""
+
+    model_config = ConfigDict(extra="forbid")
+    now: PhoneTime
+    events: Annotated[list[EventIn], Field(max_length=MOST)]
+
+
+class RefusedEvent(TypedDict):
+    """An event that will never be taken, and why, in the reader's language."""
+
+    event: str
+    why: str
+
+
+class EventsTaken(TypedDict):
+    """What became of the events; `list` is another one as soon as the list says something else than the phone shows."""
+
+    taken: list[str]
+    refused: list[RefusedEvent]
+    list: str
+
+
+class ListEvents:
+    """The handlers of a list's script."""
+
+    def __init__(self, platform: Platform, recorder: OutcomeRecorder) -> None:
+        self._platform = platform
+        self._door = AtTheDoor(platform, recorder)
+
+    def routes(self) -> Iterable[web.AbstractRouteDef]:
+        """/l/worker.js, and the events of a list."""
+        return (web.get("/l/worker.js", self.worker), web.post("/l/{token}/events", self.events))
+
+    async def worker(self, request: web.Request) -> web.StreamResponse:
+        """The script that keeps lists where there is no network."""
+        return bytes_to_all(request, WORKER, "text/javascript; charset=utf-8", "max-age=3600")
+
+    async def events(self, request: web.Request) -> Json[EventsTaken]:
+        """Each event is taken or refused alone. Busy where the database is away: the phone keeps them all."""
+        now = self._platform.clock.now()
+        async with self._platform.database.read() as db:
+            link = await list_links.valid_link(db, self._platform.signer("links"), request.match_info["token"], now)
+        if not link.opens_on(cookie_of(request, LIST_COOKIE)):
+            raise NotAllowed("this list is not open on this device: open it again", field="link", rule="link.device")
+        given = await json_body(request, EventsIn)
+        async with self._platform.database.read() as db:
+            known = await store.known_events(db, [store.event_key(one.event) for one in given.events])
+        taken: list[str] = []
+        refused: list[RefusedEvent] = []
+        for one in given.events:
+            at = now - max(0.0, given.now - one.at) / 1000
+            at = max(at, link.opened_at if link.opened_at is not None else at)
+            try:
+                if one.outcome == UNDO:
+                    await self._door.undo(link, one.door, at, one.of)
+                elif store.event_key(one.event) not in known:
+                    await self._door.note(link, one.door, one.outcome, one.event, at)
+            except Busy:
+                raise
+            except Fault as fault:
+                refused.append({"event": one.event, "why": told(fault.message)})
+            else:
+                taken.append(one.event)
+        async with self._platform.database.read() as db:
+            warning = await store.state_of(db, link.warning_id)
+            rows = await store.visits(db, link.warning_id, link.slot)
+        return Json({"taken": taken, "refused": refused, "list": store.shape_of(warning, rows, now)})

@@ -1,0 +1,54 @@
+"""Lists the teams that were sent to doors: who is out, heard of when, whose sign of life has not come, who is back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from services.router.planning.plan import WarningContext
+from services.router.safety import recall
+from services.shared.database.engine import Connection
+from services.shared.ledger import team_signs
+from services.shared.ledger.team_signs import TeamStanding
+
+
+class TeamLine(NamedTuple):
+    """One team; `turn_back` is when it has to turn back from its last door, None where no impact ends visits."""
+
+    team: TeamStanding
+    turn_back: float | None
+    late: bool
+
+
+class TeamBoard(NamedTuple):
+    """Every team of a warning and what it replaced: who is late first, then who is out, then who is in.
+
+    `recalled` are those that were called back and have not gone out since, `away` those of them that have not said that they
+    are in safety.
+    """
+
+    teams: Sequence[TeamLine]
+    out: int
+    late: int
+    back: int
+    recalled: int
+    away: Sequence[TeamLine]
+
+
+def arranged(teams: Iterable[TeamStanding], turn_back: Mapping[str, float], now: float) -> TeamBoard:
+    """The board by how it stands with each."""
+    order = sorted(teams, key=lambda t: (t.due is None, t.due or 0.0, t.slot))
+    lines = [TeamLine(t, turn_back.get(t.slot), t.due is not None and now > t.due) for t in order]
+    out = [line for line in lines if line.team.since is not None]
+    called = [line for line in lines if line.team.recalled_at is not None]
+    return TeamBoard(
+        lines, len(out), sum(line.late for line in lines), len(lines) - len(out), len(called),
+        [line for line in called if line.team.since is not None],
+    )  # fmt: skip
+
+
+async def of(db: Connection, ctx: WarningContext | None, warning_id: str, now: float) -> TeamBoard:
+    """The board at one moment."""
+    teams = await team_signs.of_chain(db, warning_id, now)
+    back = await recall.turn_backs(db, ctx, teams) if ctx is not None and teams else {}
+    return arranged(teams.values(), back, now)

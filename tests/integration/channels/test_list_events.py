@@ -1,0 +1,164 @@
+"""What a phone kept while it had no network is noted at its own time, once, and each tap for itself."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import pytest
+import pytest_asyncio
+import sqlalchemy as sa
+
+from services.channels.pages.list_events import MOST
+from services.shared.audit.trail import audit_log
+from services.shared.bus.outbox import new_id
+from services.shared.ledger.answers import answer_log
+from services.shared.ledger.tables import delivery
+from services.shared.ledger.warnings import warning_state
+from tests.kit import alerts
+from tests.kit.town import Town, open_town
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+HOUR_MS = 3_600_000.0
+
+
+@dataclass
+class OfficersPhone:
+    """A phone on which a team's list is open; `ahead_ms` is by how much its clock is wrong. `doors`: nobody was at yet."""
+
+    town: Town
+    link: str
+    doors: list[str]
+    session: aiohttp.ClientSession
+    ahead_ms: float = 0.0
+
+    def tapped(self, door: str, outcome: str, minutes_ago: float = 0.0, **more: Any) -> dict[str, Any]:
+        at = self.town.clock.now() * 1000 + self.ahead_ms - minutes_ago * 60_000
+        return {"event": new_id(), "door": door, "outcome": outcome, "at": at} | more
+
+    async def sends(self, *events: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        body = {"now": self.town.clock.now() * 1000 + self.ahead_ms, "events": list(events)}
+        async with self.session.post(f"{self.link}/events", json=body) as answer:
+            found = await answer.json()
+        await self.town.settle()
+        return answer.status, found
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def phone() -> AsyncIterator[OfficersPhone]:
+    async with open_town(people=150) as town:
+        warning_id = await town.warn(alerts.flood("OFFLINE"), doors="safe")
+        await town.at("+20 min")
+        officer = (await town.officers_of(warning_id))[0]
+        mine = sa.select(delivery.c.delivery_id).where(
+            delivery.c.warning_id == warning_id, delivery.c.slot == officer, delivery.c.driver == "door",
+            delivery.c.send_state == "accepted",
+        )  # fmt: skip
+        doors = [row.delivery_id for row in await town.rows(mine)]
+        assert len(doors) > 6, len(doors)
+        session = await town.phone_for_lists(town.list_link(warning_id, officer))
+        await town.at("+30 min")
+        yield OfficersPhone(town, town.list_link(warning_id, officer), doors, session)
+        await session.close()
+
+
+async def stands(town: Town, door: str) -> tuple[str, float | None]:
+    """The answer that counts at a door, and when it was given."""
+    (row,) = await town.rows(sa.select(delivery.c.answer, delivery.c.answer_at).where(delivery.c.delivery_id == door))
+    return row.answer, row.answer_at
+
+
+async def acts(town: Town, door: str) -> list[str]:
+    return [r.act for r in await town.rows(sa.select(audit_log.c.act).where(audit_log.c.subject == door))]
+
+
+@pytest.mark.parametrize("ahead_ms", [0.0, HOUR_MS, -HOUR_MS], ids=["right", "an hour ahead", "an hour behind"])
+async def test_a_tap_counts_at_its_own_time_whatever_the_phones_clock_says(
+    phone: OfficersPhone, ahead_ms: float
+) -> None:
+    phone.ahead_ms = ahead_ms
+    door = phone.doors.pop()
+    said_at = phone.tapped(door, "no_answer", 12)
+    status, said = await phone.sends(said_at)
+    assert (200, [said_at["event"]], []) == (status, said["taken"], said["refused"])
+    answer, answered_at = await stands(phone.town, door)
+    assert "no_answer" == answer
+    assert pytest.approx(phone.town.clock.now() - 720, abs=1) == answered_at
+    phone.ahead_ms = 0.0
+
+
+async def test_the_same_event_sent_again_is_taken_and_changes_nothing(phone: OfficersPhone) -> None:
+    door = phone.doors.pop()
+    seen, slip = phone.tapped(door, "gone", 9), phone.tapped(door, "help", 8)
+    undo = phone.tapped(door, "undo", 7, of=slip["event"])
+    for _ in range(3):  # the answer was lost on its way, twice
+        status, said = await phone.sends(seen, slip, undo)
+        assert (200, 3, []) == (status, len(said["taken"]), said["refused"])
+    assert "not_there" == (await stands(phone.town, door))[0]
+    assert ["visit_outcome", "visit_outcome", "visit_undone"] == await acts(phone.town, door)
+    kept = await phone.town.rows(sa.select(answer_log).where(answer_log.c.delivery_id == door))
+    assert {("not_there", ""), ("", "help")} == {(row.answer, row.undone) for row in kept}, "nothing is deleted"
+
+
+async def test_what_comes_late_does_not_take_the_place_of_what_was_said_after_it(phone: OfficersPhone) -> None:
+    door = phone.doors.pop()
+    async with phone.session.post(f"{phone.link}/{door}", data={"outcome": "gone"}) as answer:
+        assert 200 == answer.status
+    now = phone.town.clock.now()
+    await phone.sends(phone.tapped(door, "no_answer", 10))
+    assert ("not_there", now) == await stands(phone.town, door)
+    kept = await phone.town.rows(sa.select(answer_log.c.answer).where(answer_log.c.delivery_id == door))
+    assert {"not_there", "no_answer"} == {row.answer for row in kept}, "both are kept"
+
+
+async def test_one_that_cannot_be_taken_leaves_the_others(phone: OfficersPhone) -> None:
+    door = phone.doors.pop()
+    wrong = [
+        phone.tapped("f" * 32, "gone"), phone.tapped(door, "asleep"), phone.tapped(door, "undo", of="e" * 32),
+    ]  # fmt: skip
+    right = phone.tapped(door, "refused")
+    status, said = await phone.sends(*wrong, right)
+    assert (200, [right["event"]]) == (status, said["taken"])
+    why = {one["event"]: one["why"] for one in said["refused"]}
+    assert "this door is not on your list: open the list again" == why[wrong[0]["event"]]
+    assert why[wrong[1]["event"]].startswith("outcome: choose one of can_go")
+    assert "nothing is noted at this door: there is nothing to take back" == why[wrong[2]["event"]]
+    assert "refused" == (await stands(phone.town, door))[0]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "now"), ({"now": -1, "events": []}, "now"), ({"now": 1, "events": [{"event": "x"}]}, "events.0.event"),
+        ({"now": 1, "events": [{"event": "a" * 32, "door": "b" * 32, "outcome": "gone", "at": 1, "by": "me"}]}, "events.0.by"),
+        ({"now": 1, "events": [{"event": "a" * 32, "door": "b" * 32, "outcome": "gone", "at": 1}] * (MOST + 1)}, "events"),
+    ],
+)  # fmt: skip
+async def test_a_body_that_is_none_is_refused_by_its_field(
+    phone: OfficersPhone, body: dict[str, Any], field: str
+) -> None:
+    async with phone.session.post(f"{phone.link}/events", json=body) as answer:
+        assert (422, field) == (answer.status, (await answer.json())["field"])
+
+
+async def test_another_phone_says_nothing(phone: OfficersPhone) -> None:
+    async with aiohttp.ClientSession() as stranger:
+        body = {"now": 1, "events": [phone.tapped(phone.doors[0], "gone")]}
+        async with stranger.post(f"{phone.link}/events", json=body) as answer:
+            assert 403 == answer.status
+    assert "" == (await stands(phone.town, phone.doors[0]))[0]
+
+
+async def test_the_list_says_that_it_is_another_one(phone: OfficersPhone) -> None:
+    _, before = await phone.sends()
+    _, said = await phone.sends(phone.tapped(phone.doors[0], "gone"))
+    assert before["list"] == said["list"], "what the phone says itself is no news to it"
+    async with phone.session.get(phone.link) as page:
+        assert f'data-list="{said["list"]}"' in await page.text()
+    word = sa.update(warning_state).values(doors="unsafe", doors_by="W")
+    async with phone.town.node.platform.database.write() as tx:
+        await tx.execute(word)
+    _, said = await phone.sends()
+    assert before["list"] != said["list"], "nobody may be sent any more"
