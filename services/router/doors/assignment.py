@@ -84,6 +84,9 @@ class Team:
     made: int = 0
     there: bool = True
     stops: list[Stop] = field(default_factory=list)
+    for_houses: bool = (
+        False  # kept for houses of many: no other door is put on its list, but a call for help nobody else goes to
+    )
     given: int = 0  # homes of this sharing out
     load: int = 0  # how many usual doors its open ones take as long as
     first: int = 0  # how many of them are before all others
@@ -213,13 +216,16 @@ def share_out(policy: Policy, homes: Iterable[HomeToVisit], teams: Iterable[Team
             shared.given.append((home, lists[home.keeps], beside.order))
             continue
         most = policy.door_list.per_team_max
-        found = _choose(policy, [one for one in full if one.listed < most or home.goes_first], home)
+        open_to = full if home.facility else [one for one in full if not one.team.for_houses]
+        if home.urgent and not any(one.team.there for one in open_to):
+            open_to = full
+        found = _choose(policy, [one for one in open_to if one.listed < most or home.goes_first], home)
         if found is not None:
             order = found.team.place(policy, home)
             found.put(home, order)
             found.listed += 1
             shared.given.append((home, found.team, order))
-        elif (after := _choose(policy, [one for one in full if one.listed >= most], home)) is not None:
+        elif (after := _choose(policy, [one for one in open_to if one.listed >= most], home)) is not None:
             after.put(home, after.team.place(policy, home))
             after.beyond.append(home.home_id)
             shared.later.append(home)

@@ -92,3 +92,37 @@ def test_a_house_that_its_own_service_moves_is_left_to_it(flags: tuple[str, ...]
     """No liaison team unlocks a cell or boards a boat."""
     house = Profile("p", "facility", ("facility",), flags, "en", KINDS)
     assert team == POLICY.plan(house, Tier.RED, "flash_flood", False, WORKING).team
+
+
+async def test_a_house_has_a_team_of_its_own_until_it_moves(tmp_path: Path) -> None:
+    """From the first minute a team that can empty a house is kept for it; the house is alone on its list; then doors are."""
+    async with router_town(tmp_path) as there:
+        w = await there.issue(doors="allowed", impact=NOON + 60 * 120)
+        house = one(1, *KINDS, groups=("facility",), kind="facility", flags=("cannot_leave", "high_support"))
+        people = [one(n, groups=("no_phone",), flags=("door_first",)) for n in range(2, 22)]
+        await there.page(w, [house, *people], [worker("a", "g"), worker("h", "g", skills=["liaison_team"])])
+        await there.at(1)
+        assert {"a"} == {r.slot.rstrip("0") for r in await there.rows(channel="door") if r.slot}
+        await there.at(6)
+        theirs = {r.person_id for r in await there.rows(channel="door") if r.slot.startswith("h")}
+        assert {ident(1)} == theirs
+        door = (await there.rows(channel="door", person_id=ident(1)))[0]
+        await said_in_log(there, door.delivery_id, "moving", "officer", NOON + 7 * 60)
+        await there.at(9)
+        theirs = {r.person_id for r in await there.rows(channel="door") if r.slot.startswith("h")}
+        assert len(theirs) > 1, "the house is on its way: those who waited are given to its team"
+
+
+async def test_one_team_at_least_is_left_to_single_doors(tmp_path: Path) -> None:
+    """Two houses and two teams that could empty them: one of them goes to doors."""
+    async with router_town(tmp_path) as there:
+        w = await there.issue(doors="allowed", impact=NOON + 60 * 120)
+        houses = [
+            one(n, *KINDS, groups=("facility",), kind="facility", flags=("cannot_leave", "high_support"))
+            for n in (1, 2)
+        ]
+        people = [one(n, groups=("no_phone",), flags=("door_first",)) for n in range(3, 6)]
+        await there.page(w, [*houses, *people], [worker(t, "g", skills=["liaison_team"]) for t in ("a", "b")])
+        await there.at(1)
+        given = [r.slot.rstrip("0") for r in await there.rows(channel="door") if r.slot]
+        assert (3, 1) == (len(given), len(set(given)))
