@@ -84,6 +84,9 @@ class Team:
     made: int = 0
     there: bool = True
     stops: list[Stop] = field(default_factory=list)
+    for_houses: bool = (
+        False  # kept for houses of many: no other door is put on its list, but a call for help nobody else goes to
+    )
     given: int = 0  # homes of this sharing out
     load: int = 0  # how many usual doors its open ones take as long as
     first: int = 0  # how many of them are before all others
@@ -213,13 +216,16 @@ def share_out(policy: Policy, homes: Iterable[HomeToVisit], teams: Iterable[Team
             shared.given.append((home, lists[home.keeps], beside.order))
             continue
         most = policy.door_list.per_team_max
-        found = _choose(policy, [one for one in full if one.listed < most or home.goes_first], home)
+        open_to = full if home.facility else [one for one in full if not one.team.for_houses]
+        if home.urgent and not any(one.team.there for one in open_to):
+            open_to = full
+        found = _choose(policy, [one for one in open_to if one.listed < most or home.goes_first], home)
         if found is not None:
             order = found.team.place(policy, home)
             found.put(home, order)
             found.listed += 1
             shared.given.append((home, found.team, order))
-        elif (after := _choose(policy, [one for one in full if one.listed >= most], home)) is not None:
+        elif (after := _choose(policy, [one for one in open_to if one.listed >= most], home)) is not None:
             after.put(home, after.team.place(policy, home))
             after.beyond.append(home.home_id)
             shared.later.append(home)
@@ -247,8 +253,13 @@ class _Planned:
         self.changed()
 
     def changed(self) -> None:
-        """Times are asked for again."""
-        self._times: list[Visited] | None = None
+        """Its times and its grids are asked for again."""
+        team = self.team
+        self._times = timetable(team, self._now)
+        self.done = self._times[-1].ends if self._times else self._now
+        self.grids = {stop.home.grid for stop in team.stops}
+        self._late = any(not in_time(team, v) for v in self._times)
+        self._latest = max((_back(team, v.stop.home) for v in self._times), default=0.0)
 
     def put(self, home: HomeToVisit, order: int) -> None:
         self.team.put(home, order)
@@ -267,19 +278,13 @@ class _Planned:
         team = self.team
         if not team.there:
             return False
-        if self._times is None:
-            self._times = timetable(team, self._now)
-            self._late = any(not in_time(team, v) for v in self._times)
-            self._latest = max((_back(team, v.stop.home) for v in self._times), default=0.0)
-        times = self._times
-        done = times[-1].ends if times else self._now
-        after = done + team.takes(home) * team.door_s
+        after = self.done + team.takes(home) * team.door_s
         if after > max(self._latest, _back(team, home)) and not self._late:
             return False  # whatever comes last would be late
         order = team.place(policy, home)
         n = bisect_right(team.stops, order, key=_order)
         following = timetable(team, self._now, [*team.stops[:n], Stop(home, order), *team.stops[n:]])
-        was_late = {v.stop.home.home_id for v in times[n:] if not in_time(team, v)} if self._late else set[str]()
+        was_late = {v.stop.home.home_id for v in self._times[n:] if not in_time(team, v)} if self._late else set[str]()
         return all(in_time(team, v) or v.stop.home.home_id in was_late for v in following[n:])
 
 
@@ -291,7 +296,7 @@ def _choose(policy: Policy, planned: Sequence[_Planned], home: HomeToVisit) -> _
     known = next((p for p in free if p.team.worker_id == home.keeps), None)
     if known is not None and (first or known.fits(policy, home)):
         return known
-    free = sorted(free, key=lambda p: _nearest(p.team, home))
+    free = sorted(free, key=lambda p: _nearest(p, home))
     plain = next((p for p in free if first or p.fits(policy, home)), None)
     if plain is None:
         return None
@@ -309,14 +314,14 @@ def _choose(policy: Policy, planned: Sequence[_Planned], home: HomeToVisit) -> _
     return next((p for p in able if first or p.fits(policy, home)), plain)
 
 
-def _nearest(team: Team, home: HomeToVisit) -> tuple[object, ...]:
-    return (
-        home.grid not in team.entry.grids,
-        team.first if home.goes_first else 0,
-        team.load * team.door_s,
-        team.made,
-        team.worker_id,
-    )
+def _nearest(planned: _Planned, home: HomeToVisit) -> tuple[object, ...]:
+    """A team of the grid, then one that is there anyhow, then any: the one that is soonest done. That a team is in the grid
+    already is worth the time of a way there and back."""
+    team = planned.team
+    own, there = home.grid in team.entry.grids, home.grid in planned.grids
+    grid = 0 if own else 1 if there else 2
+    way = 0.0 if there or (own and not team.stops) else 2 * TRAVEL_S
+    return grid, team.first if home.goes_first else 0, planned.done + way, team.made, team.worker_id
 
 
 def _lacks(team: Team, wanted: Sequence[str]) -> tuple[int, int]:

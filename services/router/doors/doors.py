@@ -18,6 +18,7 @@ from services.router.callouts import callouts
 from services.router.cases import cases
 from services.router.doors import left_over
 from services.router.doors.assignment import share_out
+from services.router.doors.houses_first import keep_for_houses, open_houses
 from services.router.doors.teams import homes_of, room_in, room_of, teams_of
 from services.router.doors.waiting import BEGUN, CONCERNED, OPEN, WAITS, InRank
 from services.router.planning import elsewhere
@@ -137,8 +138,9 @@ class Doors:
         assign = set[str]()
         for one, (ctx, waits) in waiting.items():
             room, free = await room_of(db, ctx, now)
+            houses = sum((await open_houses(db, ctx, now)).values())
             over = sum(now >= at for at in ctx.last_doors())
-            stands = (waits, room, free, over)
+            stands = (waits, room, free, over, houses)
             due = over > 0 or free or (waits.unnamed and waits.n > room)
             assign |= {one} if due and self._nothing.get(one) != stands else set()
         late = {one for one, ctx in begun.items() if any(now >= at for at in ctx.last_doors())}
@@ -182,8 +184,10 @@ class Doors:
             entries = {w.worker_id: w for w in ctx.workers}
             teams = await teams_of(tx, ctx, now)
             room, free = room_in(ctx, teams, now)
+            houses = await open_houses(tx, ctx, now)
+            await keep_for_houses(tx, ctx, teams, houses)
             over = sum(now >= at for at in ctx.last_doors())
-            stands = (InRank(len(rows), sum(not r.state_reason for r in rows)), room, free, over)
+            stands = (InRank(len(rows), sum(not r.state_reason for r in rows)), room, free, over, sum(houses.values()))
             gone = {r.delivery_id for r in back}
             homes = await homes_of(tx, ctx, [r for r in rows if r.delivery_id not in gone], teams)
             shared = share_out(ctx.policy, [home for home, _ in homes.values()], teams.values(), now)

@@ -160,7 +160,8 @@ class Snapshots:
         """While pages of the audience come in what was counted before them is soon no truth."""
         found = self._kept.get(warning_id)
         if found is None or time.monotonic() - found.at > (KEPT_S if found.targeted == targeted else COMING_IN_S):
-            villages, called = await zones.of(db, warning_id), await board.of(db, warning_id)
+            night = ctx is not None and ctx.is_night(now)
+            villages, called = await zones.of(db, warning_id), await board.of(db, warning_id, night=night)
             found = CountedSeldom(time.monotonic(), targeted, villages, called, await room(db, ctx, now))
             self._kept[warning_id] = found
             for old in [k for k, v in self._kept.items() if time.monotonic() - v.at > 10 * KEPT_S]:

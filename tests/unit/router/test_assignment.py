@@ -171,6 +171,21 @@ def test_a_full_list_keeps_who_waits_for_it_apart_from_who_is_left_over() -> Non
     assert [f"{n:04d}" for n in range(15)] == [h.home_id for h, _, _ in shared.given]
 
 
+def test_a_team_that_is_kept_for_houses_is_given_no_other_door() -> None:
+    """But a call for help that nobody else goes to; a house goes to it before a team without the skill."""
+
+    def teams(*, there: bool = True) -> tuple[Team, Team]:
+        own, plain = team("h", "h", skills=("liaison_team",)), replace(team("p", "g"), there=there)
+        own.for_houses = True
+        return own, plain
+
+    assert "p" == who_gets(home(1, "h"), *teams())
+    assert "h" == who_gets(home(2, "g", "liaison_team", facility=True), *teams())
+    assert "p" == who_gets(home(3, "h", urgent=True), *teams())
+    assert "" == who_gets(home(4, "h"), *teams(there=False))
+    assert "h" == who_gets(home(5, "h", urgent=True), *teams(there=False))
+
+
 homes_ = st.lists(
     st.builds(
         lambda grid, asks, rank, quarters, back, first: home(
