@@ -17,7 +17,8 @@ from services.channels.messages import list_links
 from services.channels.outcomes.recorder import OutcomeRecorder
 from services.channels.pages import store
 from services.channels.pages.at_the_door import UNDO, AtTheDoor
-from services.shared.errors import Busy, Fault, NotAllowed
+from services.channels.pages.team_signs import keep_tapped
+from services.shared.errors import Busy, Fault, NotAllowed, Refused
 from services.shared.i18n import told
 from services.shared.service import Platform
 from services.shared.web.answers import Json, json_body
@@ -25,6 +26,7 @@ from services.shared.web.cached_bytes import bytes_to_all
 from services.shared.web.cookies import LIST_COOKIE, cookie_of
 
 MOST = 200  # events of one sending; a phone sends the rest after them
+SIGNS = ("here", "back")
 EventId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 PhoneTime = Annotated[float, Field(ge=0, le=1e15)]  # milliseconds by the phone's clock
 # Beside the lists, so that it may serve them without a network, and nothing else.
@@ -32,11 +34,14 @@ WORKER = (resources.files("services.channels.pages") / "static" / "list-worker.j
 
 
 class EventIn(BaseModel):
-    """One tap: what was said of which door, when by the phone's clock; an undo names the event it takes back."""
+    """One tap: what was said of which door, when by the phone's clock; an undo names the event it takes back.
+
+    Without a door it is a sign of life of the team.
+    """
 
     model_config = ConfigDict(extra="forbid")
     event: EventId
-    door: EventId
+    door: EventId | Literal[""]
     outcome: Annotated[str, Field(max_length=20)]
     at: PhoneTime
     of: EventId | Literal[""] = ""
@@ -96,7 +101,9 @@ class ListEvents:
             at = now - max(0.0, given.now - one.at) / 1000
             at = max(at, link.opened_at if link.opened_at is not None else at)
             try:
-                if one.outcome == UNDO:
+                if not one.door:
+                    await self._sign(link, one.outcome, one.event, at)
+                elif one.outcome == UNDO:
                     await self._door.undo(link, one.door, at, one.of)
                 elif store.event_key(one.event) not in known:
                     await self._door.note(link, one.door, one.outcome, one.event, at)
@@ -106,7 +113,19 @@ class ListEvents:
                 refused.append({"event": one.event, "why": told(fault.message)})
             else:
                 taken.append(one.event)
+        if not all(one.door for one in given.events):
+            self._platform.wake.router.set()
         async with self._platform.database.read() as db:
             warning = await store.state_of(db, link.warning_id)
             rows = await store.visits(db, link.warning_id, link.slot)
         return Json({"taken": taken, "refused": refused, "list": store.shape_of(warning, rows, now)})
+
+    async def _sign(self, link: list_links.ListLink, said: str, event: str, at: float) -> None:
+        """Of those that a team may give without being asked again. Refused where it is none, NotFound of no team's list."""
+        if said not in SIGNS:
+            choices = ", ".join(SIGNS)
+            raise Refused(
+                f"outcome: without a door choose one of {choices}", field="outcome", rule="closed_list", given=said
+            )
+        async with self._platform.database.write() as tx:
+            await keep_tapped(tx, link, said, event, at)

@@ -47,10 +47,6 @@ class TeamSignPages:
         sure = said != "cannot" or form.get("sure") == "yes"
         async with self._platform.database.write() as tx:
             link = await list_links.valid_link(tx, self._platform.signer("links"), token, now)
-            if link.slot == list_links.RESCUE:
-                raise NotFound(
-                    "this list is of no team: its people have their own radio", field="link", given=token[:40]
-                )
             if not link.opens_on(cookie_of(request, LIST_COOKIE)):
                 raise NotAllowed(
                     "this list is not open on this phone: open the list first", field="link", rule="link.device"
@@ -59,15 +55,22 @@ class TeamSignPages:
                 raise NotFound("there is no such list: ask your command post for a new link", field="link")
             if not sure:
                 return page("list_cannot.html", token=token, event=event, plane=self._platform.settings.plane)
-            kind, at, within = TAPPED[said], now, 0.0
-            if kind is SignKind.OUT:
-                team = await of_team(tx, link.slot, now)
-                at, within = team_signs.goes_out_at(team, now), team.within_s
-            sign_id = id_of(link.warning_id, link.slot, "list", event)
-            await team_signs.keep(tx, link.warning_id, link.slot, kind, at, "list", within_s=within, sign_id=sign_id)
-            await trail.record(tx, f"officer:{link.slot}", "team_sign", link.warning_id, said)
+            await keep_tapped(tx, link, said, event, now)
         self._platform.wake.router.set()
         raise web.HTTPSeeOther(f"/l/{token}")
+
+
+async def keep_tapped(tx: Connection, link: list_links.ListLink, said: str, event: str, at: float) -> None:
+    """What was tapped on a team's list at that time. NotFound where the list is of no team."""
+    if link.slot == list_links.RESCUE:
+        raise NotFound("this list is of no team: its people have their own radio", field="link", given=link.slot)
+    kind, within = TAPPED[said], 0.0
+    if kind is SignKind.OUT:
+        team = await of_team(tx, link.slot, at)
+        at, within = team_signs.goes_out_at(team, at), team.within_s
+    sign_id = id_of(link.warning_id, link.slot, "list", event)
+    if await team_signs.keep(tx, link.warning_id, link.slot, kind, at, "list", within_s=within, sign_id=sign_id):
+        await trail.record(tx, f"officer:{link.slot}", "team_sign", link.warning_id, said)
 
 
 async def of_team(db: Connection, slot: str, now: float) -> TeamStanding:

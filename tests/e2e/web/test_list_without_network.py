@@ -17,6 +17,7 @@ from playwright.async_api import Browser, BrowserContext, Error, Page, expect
 from services.channels.messages import list_links
 from services.shared.ledger.answers import answer_log
 from services.shared.ledger.tables import delivery
+from services.shared.ledger.team_signs import team_sign
 from tests.e2e.web.conftest import PHONE
 from tests.e2e.web.test_accessible import LOOK
 from tests.kit import alerts
@@ -200,6 +201,26 @@ async def test_a_list_that_was_taken_back_is_on_no_phone_any_more(phone: Officer
     with pytest.raises(Error, match=r"ERR_FAILED|ERR_CONNECTION"):
         await phone.page.goto(phone.link)
     assert [] == await phone.answers(first)
+
+
+async def test_a_sign_of_life_waits_for_the_network_too(phone: Officer) -> None:
+    kept = sa.select(team_sign.c.at).where(
+        team_sign.c.slot == phone.slot, team_sign.c.kind == "here", team_sign.c.by == "list"
+    )
+    await phone.line.cut()
+    await phone.page.get_by_role("button", name="We are all right").click()
+    await expect(phone.page.locator("#team .said")).to_contain_text("kept on this phone, not sent yet")
+    before, tapped_at = len(await phone.town.rows(kept)), phone.town.clock.now()
+    await phone.line.mend()
+    await phone.page.evaluate("dispatchEvent(new Event('online'))")
+    await expect(phone.page.locator("#phone-waiting")).to_have_text("All is sent.")
+    assert before + 1 == len(await phone.town.rows(kept))
+    assert pytest.approx(tapped_at, abs=60) == max(row.at for row in await phone.town.rows(kept))
+    phone.town.clock.advance_to(phone.town.clock.now() + 60)
+    async with phone.page.expect_navigation():
+        await phone.page.get_by_role("button", name="We are all right").click()
+    await expect(phone.page.locator("#team .said")).to_have_count(0)
+    assert before + 2 == len(await phone.town.rows(kept))
 
 
 async def test_what_was_tapped_before_the_end_goes_out_after_it(browser: Browser, tocsin: Town) -> None:

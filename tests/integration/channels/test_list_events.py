@@ -16,6 +16,7 @@ from services.shared.audit.trail import audit_log
 from services.shared.bus.outbox import new_id
 from services.shared.ledger.answers import answer_log
 from services.shared.ledger.tables import delivery
+from services.shared.ledger.team_signs import team_sign
 from services.shared.ledger.warnings import warning_state
 from tests.kit import alerts
 from tests.kit.town import Town, open_town
@@ -141,6 +142,21 @@ async def test_a_body_that_is_none_is_refused_by_its_field(
 ) -> None:
     async with phone.session.post(f"{phone.link}/events", json=body) as answer:
         assert (422, field) == (answer.status, (await answer.json())["field"])
+
+
+async def test_a_sign_of_life_is_an_event_without_a_door(phone: OfficersPhone) -> None:
+    """At its own time, once; whoever cannot go is asked again, on the list alone."""
+    kept = sa.select(team_sign.c.at).where(team_sign.c.kind == "here", team_sign.c.by == "list")
+    here, cannot = phone.tapped("", "here", 4), phone.tapped("", "cannot")
+    for _ in range(2):
+        status, said = await phone.sends(here, cannot)
+        assert (200, [here["event"]]) == (status, said["taken"])
+        assert "outcome: without a door choose one of here, back" == said["refused"][0]["why"]
+    opened, sign = await phone.town.rows(kept.order_by(team_sign.c.at))  # whoever opens a list gives a sign by it
+    assert opened.at < sign.at
+    assert pytest.approx(phone.town.clock.now() - 240, abs=1) == sign.at
+    written = sa.select(audit_log.c.act).where(audit_log.c.act == "team_sign")
+    assert 1 == len(await phone.town.rows(written))
 
 
 async def test_another_phone_says_nothing(phone: OfficersPhone) -> None:

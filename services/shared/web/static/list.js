@@ -14,6 +14,7 @@
   const TICK_MS = 15000;
   const TELL_MS = 60000; // how often an idle list asks whether it still holds
   const MOST = 200;
+  const SIGNS = new Set(["here", "back"]);
   const DAYS_MS = 3 * 86400000; // how long what was sent stays on the phone
   const met = new Set(words.done.split(" "));
   const articles = () => [...document.querySelectorAll("article.visit")];
@@ -121,12 +122,26 @@
     const node = document.getElementById(name);
     if (node.textContent !== text) node.textContent = text; // else it would be read aloud again
   };
+  // What a team said of itself stands below the buttons it pressed.
+  const showSign = (event) => {
+    const form = document.querySelector("#team form");
+    if (!form) return;
+    let noted = document.querySelector("#team .said");
+    if (!noted) {
+      noted = document.createElement("p");
+      noted.className = "said";
+      form.after(noted);
+    }
+    const how = event.why ? said(words.refused, { why: event.why }) : event.taken ? "" : words.unsent;
+    noted.textContent = said(words.noted, { time: clock(event.at), answer: event.words }) + (how ? " · " + how : "");
+  };
   const refresh = async () => {
     const all = await events();
     const open = all.filter((one) => !one.taken);
     const waiting = open.filter((one) => !one.why);
     for (const one of all) {
       const article = document.getElementById("v" + one.door);
+      if (!one.door && (!one.taken || one.taken > page.loaded)) showSign(one);
       if (article && (!one.taken || one.taken > page.loaded)) show(article, one);
     }
     count();
@@ -136,7 +151,7 @@
     put("phone-waiting", waiting.length ? said(words.waiting, { n: waiting.length }) : left);
     document.getElementById("phone-send").hidden = !waiting.length;
     document.getElementById("phone-show").hidden = !open.length;
-    const number = (one) => articles().findIndex((article) => article.id === "v" + one.door) + 1 || "?";
+    const number = (one) => one.door === "" ? "–" : articles().findIndex((article) => article.id === "v" + one.door) + 1 || "?";
     const line = (one) => said(words.line, { n: number(one), answer: one.words, time: clock(one.at) });
     document.getElementById("phone-left").value = open.map(line).join("\n");
   };
@@ -195,23 +210,24 @@
   };
 
   // ---- tapping
-  const plainly = (form, outcome) => {
+  const plainly = (form, button) => {
     const field = document.createElement("input");
-    Object.assign(field, { type: "hidden", name: "outcome", value: outcome });
+    Object.assign(field, { type: "hidden", name: button.name, value: button.value });
     form.append(field);
     form.submit();
   };
   document.addEventListener("submit", async (pressed) => {
     const article = pressed.target.closest("article.visit");
     const button = pressed.submitter;
-    if (!article || !button || button.name !== "outcome") return;
+    const sign = button && button.name === "sign" && SIGNS.has(button.value) && pressed.target.closest("#team");
+    if (!button || !(sign || (article && button.name === "outcome"))) return;
     const undo = button.value === "undo";
     if (undo && !article.dataset.event) return; // said on another phone: the form goes to the server
     pressed.preventDefault();
     const event = {
       event: id(),
       list,
-      door: article.id.slice(1),
+      door: sign ? "" : article.id.slice(1),
       outcome: button.value,
       of: undo ? article.dataset.event : "",
       at: Date.now(),
@@ -220,10 +236,12 @@
     try {
       await keep(event);
     } catch {
-      return plainly(pressed.target, button.value); // the phone keeps nothing: then only the network helps
+      return plainly(pressed.target, button); // the phone keeps nothing: then only the network helps
     }
     await changed();
-    send();
+    await send();
+    const now = sign && (await events()).find((one) => one.event === event.event);
+    if (now && now.taken) location.reload(); // the list says until when the next sign is due
   });
   document.getElementById("phone-send").addEventListener("click", send);
 
