@@ -15,7 +15,12 @@ from services.shared.ledger.params import Notice
 from services.shared.ledger.tables import Delivery
 from services.shared.people import languages
 
-PAGES = {"approve": "/preview", "alone": "", "preapproval_used": ""}  # of a warning, where a message leads; cases else
+PAGES = {
+    "approve": "/preview",
+    "alone": "",
+    "preapproval_used": "",
+    "team_cannot": "#teams",
+}  # of a warning, where a message leads; cases else
 
 
 class Notices:

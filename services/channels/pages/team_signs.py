@@ -16,8 +16,14 @@ from services.shared.ledger import team_signs
 from services.shared.ledger.team_signs import SignKind, TeamStanding
 from services.shared.service import Platform
 from services.shared.web.cookies import LIST_COOKIE, cookie_of
+from services.shared.web.html import page
 
-TAPPED = {"here": SignKind.HERE, "back": SignKind.BACK, "out": SignKind.OUT}  # value of the button > what is kept
+TAPPED = {  # value of the button > what is kept
+    "here": SignKind.HERE,
+    "back": SignKind.BACK,
+    "out": SignKind.OUT,
+    "cannot": SignKind.CANNOT,
+}
 
 
 class TeamSignPages:
@@ -30,13 +36,15 @@ class TeamSignPages:
         return (web.post("/l/{token}/sign", self.sign),)
 
     async def sign(self, request: web.Request) -> web.Response:
-        """One sign of the team whose list it is, on the phone that opened it; the same form sent twice is one."""
+        """One sign of the team whose list it is, on the phone that opened it; the same form sent twice is one. Whoever cannot
+        go is asked once again, and for no reason."""
         form, token, now = await request.post(), request.match_info["token"], self._platform.clock.now()
         said = str(form.get("sign", ""))
         if said not in TAPPED:
             choices = ", ".join(TAPPED)
             raise Refused(f"sign: choose one of {choices}", field="sign", rule="closed_list", given=said)
         event = str(form.get("event", ""))[:32] or new_id()
+        sure = said != "cannot" or form.get("sure") == "yes"
         async with self._platform.database.write() as tx:
             link = await list_links.valid_link(tx, self._platform.signer("links"), token, now)
             if link.slot == list_links.RESCUE:
@@ -49,6 +57,8 @@ class TeamSignPages:
                 )
             if await store.state_of(tx, link.warning_id) is None:
                 raise NotFound("there is no such list: ask your command post for a new link", field="link")
+            if not sure:
+                return page("list_cannot.html", token=token, event=event, plane=self._platform.settings.plane)
             kind, at, within = TAPPED[said], now, 0.0
             if kind is SignKind.OUT:
                 team = await of_team(tx, link.slot, now)

@@ -34,8 +34,10 @@ class TeamTexts:
         async with self._platform.database.write() as tx:
             found = (await tx.execute(theirs.order_by(delivery.c.due_at.desc()))).all()
             latest = {row.addressee_id: row for row in reversed(found) if row.warning_id}
-            for slot, team in (await team_signs.of_slots(tx, list(latest), now)).items():
-                if team.since is None and team.in_at is None:
+            known = await team_signs.of_slots(tx, list(latest), now)
+            for slot in sorted(latest):
+                team = known.get(slot, TeamStanding(slot))
+                if team.since is None and team.in_at is None and kind is not SignKind.CANNOT:
                     continue
                 sign_id = id_of(slot, "text", event_key)
                 await team_signs.keep(tx, latest[slot].warning_id, slot, kind, now, "text", sign_id=sign_id)

@@ -23,6 +23,7 @@ from services.shared.service import Platform
 
 STEP_S = 900.0  # the impact, as exactly as it matters whom it reaches
 HOLDS_S = 3600.0  # how long a count is taken for today's
+DAY_S = 86400.0
 
 
 class OneGroup(TypedDict):
@@ -95,6 +96,7 @@ async def ask(tx: Connection, platform: Platform, reading: SketchReading) -> Non
             respond=RESPONDS.get(reading.content.instruction, "as_told"), sent=now, expires=reading.ends,
             impact=reading.impact, area=place.geojson if place.rings or place.circles else "", geocodes=place.geocodes,
             replaces=(), ending="", utc_offset_min=settings.offset_at(now), released=now,
+            offset_changes=settings.offset_changes(now, reading.ends + DAY_S),
         )
     ])  # fmt: skip
 

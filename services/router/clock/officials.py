@@ -17,6 +17,7 @@ from services.router.store import tables
 from services.shared.bus.outbox import id_of, publish
 from services.shared.database.batches import upsert
 from services.shared.database.engine import Connection
+from services.shared.ledger import team_signs
 from services.shared.ledger.deliveries import NewDelivery, add
 from services.shared.ledger.evidence import Evidence
 from services.shared.ledger.kinds import DeliveryKind
@@ -96,8 +97,8 @@ def _above(ctx: WarningContext, called: WorkerEntry) -> WorkerEntry | None:
 
 
 async def _spoken(tx: Connection, ctx: WarningContext, worker_id: str) -> bool:
-    """Whether the officer, or whoever was called for them, has been spoken with; also by a list that is being worked, or by an
-    answer about somebody they were asked to contact."""
+    """Whether the officer, or whoever was called for them, has been spoken with; also by a list that is being worked, by an
+    answer about somebody they were asked to contact, or by a sign of life, "I cannot" too."""
     mine = delivery.c.warning_id == ctx.issued.warning_id
     official = sa.and_(mine, delivery.c.kind == DeliveryKind.OFFICIAL, delivery.c.about_id == worker_id)
     heard = sa.or_(delivery.c.evidence >= Evidence.HEARD, delivery.c.answer != "")
@@ -106,7 +107,7 @@ async def _spoken(tx: Connection, ctx: WarningContext, worker_id: str) -> bool:
         mine, delivery.c.addressee_kind == "worker", delivery.c.addressee_id == worker_id, delivery.c.answer != ""
     )
     found = sa.select(sa.func.count()).where(sa.or_(sa.and_(official, heard), visits, asked))
-    return bool(await tx.scalar(found))
+    return bool(await tx.scalar(found)) or await team_signs.heard_since(tx, worker_id, ctx.issued.released)
 
 
 def _way(ctx: WarningContext, worker: WorkerEntry, *, voice: bool) -> tuple[ContactEntry, str] | None:
@@ -154,7 +155,13 @@ def _row(
 
 async def _grid_to_others(tx: Connection, ctx: WarningContext, silent: WorkerEntry, now: float, plane: str) -> None:
     """No more doors to an officer nobody has spoken with; those on their list, not begun, go to other teams."""
-    others = [w for w in sorted(ctx.workers, key=lambda w: w.worker_id) if w.worker_id != silent.worker_id]
+    signs = await team_signs.of_slots(tx, [w.worker_id for w in ctx.workers], now)
+    resting = {slot for slot, team in signs.items() if team.rests}
+    others = [
+        w
+        for w in sorted(ctx.workers, key=lambda w: w.worker_id)
+        if w.worker_id != silent.worker_id and w.worker_id not in resting
+    ]
     if not others:
         return  # a team that may yet look at its list is better than none
     await take_list(tx, ctx, silent.worker_id, "officer silent: given to another team", "official.door", now, plane)

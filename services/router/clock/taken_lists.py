@@ -8,19 +8,12 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from services.router.cases import cases
-from services.router.planning import elsewhere
-from services.router.planning.paths import put as put_rows
-from services.router.planning.plan import Person, WarningContext
-from services.router.planning.rows import door
+from services.router.planning.plan import WarningContext
+from services.router.safety.hand_on import hand_on
 from services.router.store import tables
 from services.shared.database.engine import Connection
-from services.shared.ledger.deliveries import NewDelivery, Planned
-from services.shared.ledger.moves import move
 from services.shared.ledger.opened_lists import opened_lists
-from services.shared.ledger.states import SendState
 from services.shared.ledger.tables import DOOR_DRIVER, delivery
-from services.shared.ledger.tally import Deltas
 
 UNOPENED = "unopened:"
 AGAIN_S = 120.0  # a team that opens its list late waits no longer for doors
@@ -68,31 +61,4 @@ async def take_list(
     warning_id = ctx.issued.warning_id
     mine = (tables.worker.c.warning_id == warning_id, tables.worker.c.worker_id == worker_id)
     await tx.execute(sa.update(tables.worker).where(*mine).values(capacity=0))
-    rows = (
-        await tx.execute(
-            sa.select(delivery.c.delivery_id, delivery.c.person_id).where(
-                delivery.c.warning_id == warning_id, delivery.c.slot == worker_id, delivery.c.driver == DOOR_DRIVER,
-                delivery.c.answer == "", delivery.c.send_state.in_(("pending", "retry", "accepted")),
-            )
-        )
-    ).all()  # fmt: skip
-    ids = sorted(r.delivery_id for r in rows)
-    await move(tx, ids, SendState.SUPPRESSED, at=now, only=(SendState.PENDING, SendState.RETRY), state_reason=reason)
-    await move(tx, ids, SendState.SUPERSEDED, at=now, only=(SendState.ACCEPTED,), state_reason=reason)
-    people = sorted({r.person_id for r in rows})
-    about = (tables.path.c.warning_id == warning_id, tables.path.c.person_id.in_(people), tables.path.c.state == "open")
-    paths = (await tx.execute(sa.select(tables.path).where(*about).order_by(tables.path.c.person_id))).all()
-    profiles = await tables.profiles_of(tx, {p.profile_key for p in paths})
-    ledger = await tables.deliveries_of(tx, warning_id, [p.person_id for p in paths])
-    barred = await elsewhere.barred(tx, warning_id, [p.person_id for p in paths], now)
-    deltas = Deltas(warning_id)
-    new: list[NewDelivery] = []
-    for path in paths:
-        profile = profiles[path.profile_key]
-        deliveries = list[Planned](ledger[path.person_id])
-        who = Person(tables.decode_person(path.entry), profile, deliveries, barred=barred.get(path.person_id, ""))
-        new += door(ctx, who, ctx.plan(profile, now), reason, now, step, urgent=path.help_at is not None)
-    await put_rows(tx, ctx, new, deltas, {p.person_id: p.profile_key for p in paths}, plane)
-    await cases.taken_back(tx, warning_id, people, now, reason)
-    await deltas.add(tx)
-    return len(ids)
+    return await hand_on(tx, ctx, worker_id, reason, step, now, plane)

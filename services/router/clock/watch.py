@@ -19,11 +19,12 @@ from services.router.planning.notices import notice, on_duty
 from services.router.planning.plan import WarningContext
 from services.router.safety import out
 from services.router.store import tables
-from services.shared.bus.outbox import publish
+from services.shared.bus.outbox import id_of, publish
 from services.shared.database import locks
 from services.shared.database.batches import upsert
 from services.shared.database.engine import Connection
 from services.shared.database.rows import rows_of
+from services.shared.ledger import team_signs
 from services.shared.ledger.warnings import warning_state
 from services.shared.messages import WorkerEntry
 from services.shared.powers.power import Power
@@ -88,13 +89,33 @@ class Watch:
         now = self._platform.clock.now()
         async with self._platform.database.read() as db:
             rows = await rows_of(db, tables.Look, _DUE, {"now": now})
+            cannot = await team_signs.cannot_and_not_relieved(db, now)
         for row in rows:
             await self._look(row, now)
-        if rows:
+        for slot, said_under in sorted(cannot.items()):
+            await self._let_go(slot, said_under, now)
+        if rows or cannot:
             self._platform.bus.wake()
             self._platform.wake.channels.set()
             self._platform.wake.router.set()
-        return bool(rows)
+        return bool(rows or cannot)
+
+    async def _let_go(self, slot: str, said_under: str, now: float) -> None:
+        """A team that cannot go, once; whatever becomes of its doors it is relieved."""
+        async with self._platform.database.read() as db:
+            under = await out.has_doors_under(db, slot)
+        async with self._platform.database.write() as tx:
+            await locks.doors(tx, *under)
+            await locks.plan(tx, *under, shared=True)
+            if slot not in await team_signs.cannot_and_not_relieved(tx, now):
+                return  # another router has
+            sign_id = id_of(said_under, slot, "cannot", now)
+            kind = team_signs.SignKind.RELIEVED
+            await team_signs.keep(tx, said_under, slot, kind, now, "cannot", sign_id=sign_id)
+            contexts = [await self._contexts.of(tx, one, workers=True) for one in under]
+            told = await self._contexts.of(tx, said_under, workers=True)
+            there = [one for one in contexts if one is not None]
+            await out.let_go(tx, slot, told, there, now, self._platform.settings.plane)
 
     async def _look(self, row: tables.Look, now: float) -> None:
         async with self._platform.database.write() as tx:

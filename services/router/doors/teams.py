@@ -20,6 +20,7 @@ from services.shared.database.rows import columns, rows_of
 from services.shared.ledger.kinds import DeliveryKind
 from services.shared.ledger.params import Params, Visit
 from services.shared.ledger.tables import DOOR_DRIVER, ON_A_LIST, delivery
+from services.shared.ledger.team_signs import of_slots
 
 _AT_WORK = ("pending", "retry", "accepted")
 
@@ -49,14 +50,18 @@ class _Place(NamedTuple):
 
 
 async def teams_of(db: Connection, ctx: WarningContext, now: float) -> dict[str, Team]:
-    """The teams on shift for a warning, by id.
+    """The teams on shift for a warning, by id, without those that cannot go or were relieved.
 
     A team whose capacity was taken away, because nobody there answered, is not there until it has been at a door.
     """
     warning_id = ctx.issued.warning_id
     lists, made = await lists_of(db, warning_id)
     found = {}
-    for row in await tables.workers_of(db, warning_id):
+    shift = await tables.workers_of(db, warning_id)
+    signs = await of_slots(db, [row.worker_id for row in shift], now)
+    for row in shift:
+        if row.worker_id in signs and signs[row.worker_id].rests:
+            continue
         n = made.get(row.worker_id, 0)
         found[row.worker_id] = Team(
             tables.decode_worker(row.entry), ctx.last_door(), had=row.assigned, made=n, there=row.capacity > 0 or n > 0,

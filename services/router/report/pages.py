@@ -26,7 +26,7 @@ from services.shared.ledger.approvals import asked_about, has_preapprovals
 from services.shared.ledger.warnings import warning_scope, warning_state, warning_text
 from services.shared.powers.approval import LARGE_PEOPLE, approval_of, in_short
 from services.shared.powers.changes import changes, replaced_by, version_of
-from services.shared.powers.ground import contradicts, neighbours
+from services.shared.powers.ground import contradicts, km2, neighbours
 from services.shared.powers.may import may
 from services.shared.powers.power import Power
 from services.shared.powers.warnings import warning_thing
@@ -136,7 +136,7 @@ class LivePages:
             changed_parts=changes(before, after, self._platform.settings.offset_at) if before and after else [],
             typed=where.braked or (approval.people or 0) >= LARGE_PEOPLE,
             to_type=[in_short(parts[language]["place"]) for language in parts["languages"]],
-            km2=where.km2,
+            km2=where.km2 or km2(ground),  # an ending's is not kept
             picture=picture_of(ground, around),
             overlaps=[(o, contradicts(parts.get("instruction", ""), state.ending, o)) for o in others],
             for_reader_of=_for_reader_of,

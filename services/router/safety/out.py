@@ -15,22 +15,26 @@ import structlog
 from msgspec.structs import replace
 
 from services.router.cases import cases
-from services.router.planning.notices import notice
+from services.router.planning.notices import notice, on_duty
 from services.router.planning.plan import WarningContext
 from services.router.policy.rules import DoorList
 from services.router.safety import recall
+from services.router.safety.hand_on import NOT_MADE, hand_on
 from services.router.store import tables
 from services.shared import alarms
 from services.shared.bus.outbox import id_of, publish
 from services.shared.database.engine import Connection
 from services.shared.i18n import english
 from services.shared.ledger import team_signs
+from services.shared.ledger.tables import delivery
 from services.shared.ledger.team_signs import SignKind, TeamStanding
 from services.shared.ledger.warnings import warning_state
 from services.shared.messages import NoticeRequested, WorkerEntry
+from services.shared.powers.power import Power
 
 log = structlog.get_logger("router")
 LOOK = "teams"  # the look at those that are out
+CANNOT_GO = "the team cannot go: given to another team"
 
 
 class Silence(NamedTuple):
@@ -48,6 +52,13 @@ def silence(team: TeamStanding, rule: DoorList) -> Silence | None:
     return Silence(due + rule.check_in_grace_s, due + rule.check_in_grace_s + rule.check_in_alarm_s)
 
 
+def relief_at(team: TeamStanding, rule: DoorList) -> float | None:
+    """When a team that is out gets no new doors any more; None where it was called back, or is relieved."""
+    if team.since is None or team.recalled_at is not None or team.relieved_at is not None:
+        return None
+    return team.since + rule.relief_s
+
+
 def next_look(teams: Iterable[TeamStanding], rule: DoorList, now: float) -> float | None:
     """When something may have to be done about one of them; None where nobody is out.
 
@@ -59,6 +70,7 @@ def next_look(teams: Iterable[TeamStanding], rule: DoorList, now: float) -> floa
             found.append(now + (team.within_s if team.recalled_at is None else team.return_s) + rule.check_in_grace_s)
             found += [missed.ask_at] if team.asked_at is None else []
             found += [missed.alarm_at] if team.missed_at is None else []
+            found += [relief] if (relief := relief_at(team, rule)) is not None else []
     return max(now, min(found)) if found else None
 
 
@@ -117,6 +129,11 @@ async def review(tx: Connection, ctx: WarningContext, now: float, plane: str) ->
     teams = await _teams(tx, ctx, now)
     made: list[NoticeRequested | None] = []
     for slot, team in teams.items():
+        relief = relief_at(team, rule)
+        if relief is not None and now >= relief:
+            sign_id = id_of(warning_id, slot, "relieved", team.since)
+            await team_signs.keep(tx, warning_id, slot, SignKind.RELIEVED, now, "time", sign_id=sign_id)
+            made += [notice(ctx, entries[slot], "relief", plane, f"{team.since:.0f}")] if slot in entries else []
         missed = silence(team, rule)
         if missed is None or now < missed.ask_at:
             continue
@@ -133,6 +150,36 @@ async def review(tx: Connection, ctx: WarningContext, now: float, plane: str) ->
     following = [at for slot, at in back.items() if at > now and teams[slot].since is not None]
     if (look := next_look(teams.values(), rule, now)) is not None:
         await cases.set_clock(tx, warning_id, min([look, *following]), LOOK)
+
+
+async def has_doors_under(db: Connection, slot: str) -> list[str]:
+    """Warnings in force with doors on its list that it was not at."""
+    open_ = (delivery.c.slot == slot, NOT_MADE, warning_state.c.state == "active")
+    found = sa.select(delivery.c.warning_id).join(warning_state, warning_state.c.warning_id == delivery.c.warning_id)
+    return sorted((await db.scalars(found.where(*open_).distinct())).all())
+
+
+async def let_go(
+    tx: Connection,
+    slot: str,
+    said_under: WarningContext | None,
+    under: Sequence[WarningContext],
+    now: float,
+    plane: str,
+) -> None:
+    """A team has said that it cannot go: its doors go to the others at once, the command is told. It asks for no reason."""
+    for ctx in under:
+        await hand_on(tx, ctx, slot, CANNOT_GO, "team.cannot", now, plane)
+    told = under[0] if under else said_under
+    if told is None:
+        return
+    warning_id = told.issued.warning_id
+    mine = warning_state.c.warning_id == warning_id
+    number = str(await tx.scalar(sa.select(warning_state.c.number).where(mine)))
+    asked = await on_duty(tx, told, Power.HANDLE)
+    made = asked.notices(told, "team_cannot", plane, f"{slot}:{now:.0f}", number=number, expires=now + 3600.0)
+    params = {"about": warning_id, "number": number}
+    await publish(tx, [replace(one, warning_id="", expires=now + 3600.0, params=one.params | params) for one in made])
 
 
 async def _teams(tx: Connection, ctx: WarningContext, now: float) -> dict[str, TeamStanding]:

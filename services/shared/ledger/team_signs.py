@@ -29,7 +29,7 @@ class SignKind(StrEnum):
     OUT = "out"  # its first door was given to it, or it goes out again
     RECALLED = "recalled"  # it was told to come back
     HERE = "here"  # it is all right: it said so, or noted something at a door
-    RELIEVED = "relieved"  # it has been out so long that it gets no new doors
+    RELIEVED = "relieved"  # no new doors: it has been out so long, or its doors were given to others since it cannot go
     ASKED = "asked"  # its sign of life was missed: it and its partner were asked
     MISSED = "missed"  # nobody answered: the command was told
     CANNOT = "cannot"  # its own people are affected
@@ -108,12 +108,17 @@ class TeamStanding(NamedTuple):
     @property
     def is_back(self) -> bool:
         """Whether it has said that it is in safety."""
-        return self.since is None and self.heard == SignKind.BACK
+        return self.since is None and self.in_at is not None and not self.cannot
 
     @property
     def cannot(self) -> bool:
         """Whether it has said that its own people are affected, and has not gone out again."""
         return self.since is None and self.heard == SignKind.CANNOT
+
+    @property
+    def rests(self) -> bool:
+        """Whether no new doors may be given to it."""
+        return self.cannot or self.relieved_at is not None
 
 
 def standing(slot: str, signs: Iterable[TeamSign]) -> TeamStanding:
@@ -139,10 +144,10 @@ def standing(slot: str, signs: Iterable[TeamSign]) -> TeamStanding:
                 now = now._replace(missed_at=one.at)
             case SignKind.HERE | SignKind.CANNOT | SignKind.BACK:
                 over = one.kind != SignKind.HERE
+                keeps = not over and now.since is None and now.heard  # whoever is in stays in by a further word
                 now = now._replace(
-                    heard=one.kind if over or now.since is not None or not now.heard else now.heard,
-                    heard_at=one.at, heard_by=one.by, asked_at=None, missed_at=None,
-                    since=None if over else now.since, in_at=one.at if over else now.in_at,
+                    heard=now.heard if keeps else one.kind, heard_at=one.at, heard_by=one.by, asked_at=None,
+                    missed_at=None, since=None if over else now.since, in_at=one.at if over else now.in_at,
                 )  # fmt: skip
     if now.due is not None:  # a phone without a network sends a sign late: what was asked before its time is answered
         asked = now.asked_at if now.asked_at is not None and now.asked_at >= now.due else None
@@ -219,3 +224,20 @@ async def out_for_another(db: Connection, warning_id: str, now: float) -> set[st
         )
     )  # fmt: skip
     return set((await db.scalars(sent.distinct())).all())
+
+
+async def heard_since(db: Connection, slot: str, since: float) -> bool:
+    """Whether a team has given any sign of life since then."""
+    theirs = (team_sign.c.slot == slot, team_sign.c.kind.in_(SAID), team_sign.c.at >= since)
+    return bool(await db.scalar(sa.select(sa.exists().where(*theirs))))
+
+
+async def cannot_and_not_relieved(db: Connection, now: float) -> dict[str, str]:
+    """Team that said lately that it cannot go, and was not relieved since > the warning under which it said so."""
+    after = team_sign.alias()
+    relieved = sa.exists().where(
+        after.c.slot == team_sign.c.slot, after.c.kind == SignKind.RELIEVED, after.c.at >= team_sign.c.at
+    )
+    said = (team_sign.c.kind == SignKind.CANNOT, team_sign.c.at > now - LATELY_S, sa.not_(relieved))
+    rows = await db.execute(sa.select(team_sign.c.slot, team_sign.c.warning_id).where(*said).order_by(team_sign.c.at))
+    return {row.slot: row.warning_id for row in rows}

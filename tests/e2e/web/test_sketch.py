@@ -142,6 +142,19 @@ async def test_risk_zones_of_the_hazard_are_chosen_by_one_press(writer: Writer, 
     assert "no such risk zone any more" in await writer.shown()
 
 
+async def test_a_call_is_heard_before_it_is_handed_in(writer: Writer, tocsin: Town):
+    """In each language, by a player of the browser; that there is no film in sign language is said."""
+    await writer.begun()
+    await writer.page.goto(f"{tocsin.url}/send/{writer.sketch_id}/check?waited=99")
+    for tag in ("en", "zh-Hans"):
+        address = await writer.page.locator(f"audio[src$='lang={tag}']").get_attribute("src")
+        answer = await writer.page.context.request.get(f"{tocsin.url}{address}")
+        assert ("audio/wav", b"RIFF") == (answer.headers["content-type"], (await answer.body())[:4])
+    assert "There is no film in sign language for this warning." in await writer.shown()
+    answer = await writer.page.context.request.get(f"{tocsin.url}/send/{writer.sketch_id}/aloud?lang=tlh")
+    assert 404 == answer.status
+
+
 async def test_it_goes_the_way_of_every_alert(writer: Writer, tocsin: Town):
     """Its sketch is kept with what it became, and opening it again leads there; the log says who wrote it."""
     await writer.begun()

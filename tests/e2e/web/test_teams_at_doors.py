@@ -167,3 +167,27 @@ async def test_the_desk_sees_who_is_late_and_presses_who_was_heard_by_radio(
     await desk.reload()
     assert f"team {officer[:8]}" not in await desk.inner_text("#live section >> nth=0")
     await tocsin.cancel(warning_id, "danger_lower_stay_away")
+
+
+async def test_i_cannot_is_asked_once_again_and_for_no_reason(page: Page, tocsin: Town) -> None:
+    """The doors are gone from the list with the second tap."""
+    warning_id = await tocsin.warn(alerts.flood("TEAM-5"), doors="safe")
+    officer = await with_doors(tocsin, warning_id)
+    link = tocsin.list_link(warning_id, officer)
+    await tocsin.open_list(page, link)
+    assert await page.locator("article").count()
+    tocsin.clock.advance_to(tocsin.clock.now() + 1.0)  # nobody taps within the instant their list was made
+    await page.get_by_role("button", name="I cannot: my family is affected").click()
+    assert [] == await page.evaluate(LOOK)
+    await page.get_by_role("link", name="No, back to my list").click()
+    assert not (await stands(tocsin, officer)).cannot
+    await page.get_by_role("button", name="I cannot: my family is affected").click()
+    await page.get_by_role("button", name="Yes, give my doors to the others").click()
+    assert (await stands(tocsin, officer)).cannot
+    await tocsin.settle()
+    await page.goto(link)
+    assert 0 == await page.locator("article[data-answer='']").count()
+    assert "nobody holds it against you" in await page.inner_text("#team")
+    await page.get_by_role("button", name="We go out again").click()
+    assert not (await stands(tocsin, officer)).rests
+    await tocsin.cancel(warning_id, "danger_lower_stay_away")

@@ -288,3 +288,39 @@ async def test_without_scripts(browser: Browser, tocsin: Town, monkeypatch: pyte
 async def test_on_a_phone(browser: Browser, tocsin: Town) -> None:
     async with by_passkey(browser, tocsin, Finger, "Wu Fang", "Zheng Hua", phone=True) as (author, approver):
         await journey(tocsin, author, approver)
+
+
+FREE_S = 120.0  # a draft with words and a place of one's own
+SIGNS_A_SECOND, A_PRESS_S = 3.3, 2.0  # of somebody who types with four fingers, and looks before they press
+
+
+@pytest.mark.long
+async def test_a_draft_in_ones_own_words_takes_less_than_two_minutes(browser: Browser, tocsin: Town) -> None:
+    """Place typed by its corners, headline and order in both languages: what the machine takes, and what hands would."""
+    await with_areas(tocsin)
+    own = {
+        "headline-en": "The dam of Nanling lets water out", "headline-zh-Hans": "南岭水库放水",
+        "action-en": "Leave the river bank now. Go up to the road. Do not come back for things.",
+        "action-zh-Hans": "现在离开河岸。往公路上走。不要回去拿东西。",
+        "where-en": "River bank below the dam of Nanling", "where-zh-Hans": "南岭水库下游河岸", "impact": "23:50",
+        "corners": "29.97, 102.97\n29.97, 103.03\n30.03, 103.03\n30.03, 102.97",
+    }  # fmt: skip
+    async with by_passkey(browser, tocsin, Mouse, "Feng Jie", "Chen Mo") as (author, _):
+        hand, page, began = author.hand, author.page, time.monotonic()
+        await author.goto("/console")
+        await hand.press(author.link("Write a warning"))
+        await hand.press(page.locator("#flash_flood").get_by_role("link", name="RED leave").first)
+        await hand.press(author.button("Several areas, or another place"))
+        await page.get_by_text("Type corners").click()
+        for field, text in own.items():
+            await hand.write(page.locator(f"#{field}"), text)
+        await hand.press(author.button("Check before handing in"))
+        shown = await author.shown()
+        for said in (own["headline-en"], "Go up to the road", "往公路上走", own["where-zh-Hans"]):
+            assert said in shown, said
+        warning_id = await author.hands_in()
+        took = time.monotonic() - began
+    presses = hand.presses + 1 + len(own)  # one opened the corners, and one led into each field
+    by_hand = presses * A_PRESS_S + sum(map(len, own.values())) / SIGNS_A_SECOND
+    assert "draft" == await tocsin.state(warning_id)
+    assert took + by_hand < FREE_S, (took, by_hand)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,12 +23,12 @@ from services.gateway.web.sketch_form import content_of, fields_of, kept_fields
 from services.registry.importing.write import import_areas
 from services.registry.model.facilities import AreaIn, PlaceIn
 from services.registry.people.places import confirm, import_places
-from services.shared.bus.outbox import new_id
+from services.shared.bus.outbox import new_id, outbox
 from services.shared.clock import iso
 from services.shared.database.engine import Database
 from services.shared.ledger.areas import risk_zone
 from services.shared.ledger.warnings import warning_preview
-from services.shared.messages import WarningIssued, encode
+from services.shared.messages import WarningIssued, decode, encode
 from services.shared.powers.changes import WarningVersion, changes
 from services.shared.powers.power import Power
 from services.shared.powers.who import ACTIONS, Who
@@ -151,6 +152,23 @@ async def test_nobody_is_counted_outside_the_grant(database: Database, reader: S
     assert "" == estimate.question_of(await read(database, reader, replace(FLOOD, words=NANLING), bound))
     assert "" == estimate.question_of(await read(database, reader, FLOOD, bound))
     assert estimate.question_of(await read(database, reader, replace(FLOOD, words=NANLING)))
+
+
+async def test_a_night_in_which_the_clocks_change_is_reckoned_by_its_clocks(database: Database):
+    """As when it is sent: whoever is told in the morning is told at that morning's hour."""
+    settings, since = (
+        Settings(timezone="Europe/Berlin"),
+        datetime.fromisoformat("2026-10-24T23:00:00+02:00").timestamp(),
+    )
+    platform: Any = SimpleNamespace(settings=settings, clock=SimpleNamespace(now=lambda: since))
+    async with database.write() as tx:
+        reading = await SketchReader(settings, OwnTexts(), "duty@qingshui.example").read(
+            tx, WHO, replace(FLOOD, words=NANLING), since
+        )
+        await estimate.ask(tx, platform, reading)
+        (asked,) = [decode(row.body) for row in await tx.execute(sa.select(outbox.c.body))]
+    assert isinstance(asked, WarningIssued)
+    assert ([120, 60], 120) == ([asked.offset_at(since + 3600 * h) for h in (1, 6)], asked.utc_offset_min)
 
 
 async def test_a_count_is_todays(database: Database, reader: SketchReader):

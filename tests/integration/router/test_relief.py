@@ -1,0 +1,101 @@
+"""Who cannot go, and who has been out long: no new doors, and no reproach."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from services.router.report.team_board import arranged
+from services.shared.ledger import team_signs
+from services.shared.ledger.team_signs import SignKind
+from tests.integration.router.test_recall import told
+from tests.integration.router.test_teams_out import alarmed, heard, two_teams
+from tests.kit.router_alone import NOON, RouterTown, ident, one, router_town, worker
+
+
+async def listed(there: RouterTown, team: str) -> set[str]:
+    """Whose doors stand on its list and were not made."""
+    rows = await there.rows(channel="door", slot=team.ljust(32, "0"))
+    return {r.person_id for r in rows if r.send_state == "pending" and not r.answer}
+
+
+async def test_whoever_cannot_go_gives_their_doors_to_the_others_and_is_called_silent_by_nobody(tmp_path: Path) -> None:
+    """At once; the command is told; no calls until somebody has spoken, no alarm, and no new doors."""
+    async with router_town(tmp_path) as there:
+        w = await there.issue(doors="allowed", hours=8)
+        people = [one(n, groups=("no_phone",), flags=("door_first",), grid="gh"[n % 2]) for n in (1, 2, 3, 4)]
+        officers = [worker("a", "g"), worker("b", "h"), worker("d", skills=("duty_officer",))]
+        await there.page(w, people, officers)
+        await there.at(0.5)
+        mine = await listed(there, "a")
+        assert mine
+        await heard(there, "a", SignKind.CANNOT)
+        await there.at(1)
+        assert set() == await listed(there, "a")
+        assert mine <= await listed(there, "b") | await listed(there, "d")
+        assert [("team_cannot", "d")] == await told(there, "team_cannot")
+        async with there.platform.database.read() as db:
+            (line,) = [
+                line
+                for line in arranged((await team_signs.of_chain(db, w, there.clock.now())).values(), {}, 0).teams
+                if line.team.slot.startswith("a")
+            ]
+        assert line.team.cannot
+        calls = [r for r in await there.rows(step="official") if r.about_id.startswith("a")]
+        await there.at(34)
+        assert [] == [o for o in await told(there, "check_in", "partner_silent", "go_to_grid") if o[1] == "a"]
+        assert len(calls) == len([r for r in await there.rows(step="official") if r.about_id.startswith("a")])
+        await heard(there, "b")
+        await there.at(60)
+        assert "a" not in await alarmed(there)
+        assert [("team_cannot", "d")] == await told(there, "team_cannot"), "once"
+        await heard(there, "a", SignKind.OUT)
+        more = await there.issue("x", hazard="storm", doors="allowed", hours=2)
+        await there.page(more, [one(9, groups=("no_phone",), flags=("door_first",))], [worker("a", "g")])
+        await there.at(61)
+        assert {ident(9)} == await listed(there, "a"), "who says that they go again gets doors again"
+
+
+async def test_the_only_team_cannot_go_and_the_names_are_given_out(tmp_path: Path) -> None:
+    """Nobody is left to take the doors: the fire service has the names at once, the paths stay open."""
+    async with router_town(tmp_path) as there:
+        w = await there.issue(doors="allowed", hours=8)
+        await there.page(w, [one(1, groups=("no_phone",), flags=("door_first",))], [worker("a", "g")])
+        await there.at(0.5)
+        assert {ident(1)} == await listed(there, "a")
+        await heard(there, "a", SignKind.CANNOT)
+        await there.at(1)
+        assert set() == await listed(there, "a")
+        assert [ident(1)] == [r.person_id for r in await there.rows(channel="fire_service_list")]
+        assert "open" == (await there.paths(w))[ident(1)].state
+
+
+async def test_who_is_out_for_four_hours_gets_no_new_doors_and_keeps_what_is_begun(tmp_path: Path) -> None:
+    """Told once by text. A new door goes to the other team; who was back and goes out again begins anew."""
+    async with router_town(tmp_path) as there:
+        w = await two_teams(there, hours=12)
+        for minute in range(25, 240, 25):
+            await there.at(minute)
+            await heard(there, "a")
+            await heard(there, "b", SignKind.BACK if minute == 100 else SignKind.HERE)
+        mine = await listed(there, "a")
+        await there.at(239)
+        assert [] == await told(there, "relief")
+        await there.at(241)
+        assert [("relief", "a")] == await told(there, "relief"), "b was in meanwhile"
+        assert mine == await listed(there, "a"), "what is begun stays"
+        more = await there.issue("x", hazard="storm", doors="allowed", hours=2)
+        people = [one(9, groups=("no_phone",), flags=("door_first",))]
+        await there.page(more, people, [worker("a", "g"), worker("b", "h")])
+        await there.at(242)
+        assert ident(9) in await listed(there, "b")
+        assert ident(9) not in await listed(there, "a")
+        await heard(there, "a", SignKind.BACK)
+        await there.at(250)
+        async with there.platform.database.read() as db:
+            team = (await team_signs.of_slots(db, ["a".ljust(32, "0")], there.clock.now()))["a".ljust(32, "0")]
+        assert team.rests
+        await heard(there, "a", SignKind.OUT)
+        async with there.platform.database.read() as db:
+            team = (await team_signs.of_slots(db, ["a".ljust(32, "0")], there.clock.now()))["a".ljust(32, "0")]
+        assert (False, NOON + 250 * 60) == (team.rests, team.since)
+        assert 1 == len([r for r in await there.rows(channel="door", warning_id=w, person_id=ident(1)) if r.slot])
