@@ -15,6 +15,7 @@ from services.router.explaining import previews
 from services.router.planning.contexts import Contexts
 from services.router.report import report, snapshot, stream
 from services.router.report.api import say_doors
+from services.router.report.not_reached import room
 from services.shared.audit import trail
 from services.shared.database.engine import Connection
 from services.shared.errors import NotFound, Refused
@@ -191,6 +192,8 @@ class LivePages:
         warning_id = request.match_info["warning_id"]
         async with self._platform.database.read() as db:
             state = (await db.execute(sa.select(warning_state).where(warning_state.c.warning_id == warning_id))).first()
+            ctx = await self._contexts.of(db, warning_id, workers=True)
+            capacity = await room(db, ctx, self._platform.clock.now())
         if state is None:
             raise NotFound(f"there is no warning {warning_id}", field="warning_id", given=warning_id)
         return page(
@@ -200,6 +203,8 @@ class LivePages:
             state=state,
             problem=problem,
             commander=commander,
+            capacity=capacity,
+            offset=self._platform.settings.offset_at,
             plane=self._platform.settings.plane,
         )
 

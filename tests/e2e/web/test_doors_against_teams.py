@@ -39,6 +39,12 @@ async def test_who_will_not_be_reached_is_told_and_named(desk: Page, tocsin: Tow
     await desk.goto(f"{tocsin.url}/live/{warning_id}")
     said = LATE.search(await desk.inner_text("section[aria-labelledby=now]"))
     assert said
+    await desk.goto(f"{tocsin.url}/live/{warning_id}/doors")
+    assert said[0] in await desk.inner_text("main"), "whoever says whether people may be sent sees it"
+    await desk.goto(f"{tocsin.url}/channels/lists/{warning_id}")
+    await desk.get_by_role("link", name="Doors against teams").click()
+    assert desk.url.endswith(f"/live/{warning_id}/not-reached")
+    await desk.goto(f"{tocsin.url}/live/{warning_id}")
     await desk.get_by_role("link", name="Who they are, and what would help").click()
     assert said[0] in await desk.inner_text("main")
     helps = await desk.inner_text("section[aria-labelledby=helps]")
