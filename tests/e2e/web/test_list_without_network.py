@@ -248,7 +248,7 @@ async def test_a_server_that_answers_with_a_fault_loses_nothing(phone: Officer) 
     await expect(phone.page.locator("#phone-waiting")).to_contain_text("Not sent yet: 1.")
     await phone.context.unroute("**/events")
     await phone.page.evaluate("dispatchEvent(new Event('online'))")
-    await expect(phone.page.locator("#phone-waiting")).to_have_text("All is sent.")
+    await expect(phone.page.locator("#phone-waiting")).to_have_text("All is sent.", timeout=40_000)
     assert [("no_answer", "")] == await phone.answers(first)
 
 
