@@ -80,8 +80,9 @@ async def test_where_nobody_else_is_out_the_command_hears_at_once(tmp_path: Path
     """There is no partner to ask: ten minutes would be lost."""
     async with router_town(tmp_path) as there:
         await two_teams(there)
+        await heard(there, "a")
         await heard(there, "b", SignKind.BACK)
-        await there.at(36)
+        await there.at(37)
         assert [("check_in", "a")] == await asked(there)
         assert ["a"] == await alarmed(there)
 
