@@ -57,7 +57,7 @@ def measure(people: int) -> Planned:
     early = 0.0
     begun = time.process_time()
     for first in range(0, people, PAGE_PEOPLE):
-        templates = Templates(partial(first_steps, ctx, ctx.issued.released, False), grids=False)
+        templates = Templates(partial(first_steps, ctx, ctx.issued.released, False), grids=False, zones=False)
         page = [
             row
             for entry in _page(first, min(PAGE_PEOPLE, people - first))

@@ -86,9 +86,10 @@ def _service(undo: AsyncExitStack, role: str, platform: Platform, sole: bool, re
     """The service of that name, loaded now."""
     if role == "gateway":
         from services.channels.messages.suggested import OwnTexts
+        from services.channels.pages.beforehand import Beforehand
         from services.gateway.service import GatewayService
 
-        return GatewayService(platform, OwnTexts())
+        return GatewayService(platform, OwnTexts(), Beforehand(platform.settings.sign_videos))
     if role == "registry":
         from services.registry.service import RegistryService
 

@@ -7,6 +7,7 @@ Read the difference before committing it: it is what changes for people.
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from services.commands.example_people import of_group
@@ -17,6 +18,7 @@ from services.router.policy.engine import read
 FOLDER = Path(__file__).parents[1] / "tests" / "kit" / "policy"
 
 
+@cache
 def made() -> dict[str, str]:
     """File name > text."""
     policy = read(SHIPPED.read_text(encoding="utf-8"))

@@ -30,6 +30,7 @@ _CLOCK = ("test_by_the_clock.py", "test_paths.py", "test_steps.py", "test_policy
 TESTS = {  # the nearest first: most mutants end there
     "policy/choosing.py": _PURE,
     "policy/engine.py": (*_PURE, "test_paths.py", "test_by_the_clock.py"),
+    "doors/assignment.py": ("test_assignment.py", "test_doors.py", "test_short_lead.py", "test_paths.py"),
     "doors/teams.py": ("test_doors.py", "test_short_lead.py", "test_paths.py", *_PURE, "test_by_the_clock.py"),
     "doors/doors.py": ("test_doors.py", "test_short_lead.py", "test_paths.py", *_PURE, "test_by_the_clock.py"),
     "cases/cases.py": ("test_cases.py",),
@@ -245,31 +246,29 @@ MUTANTS = (
         "a helper's failure is no news",
     ),
     Mutant(
-        "doors/teams.py",
-        "p.open < policy.door_list.per_team_max",
-        "p.open <= policy.door_list.per_team_max",
+        "doors/assignment.py",
+        "one.listed < most or",
+        "one.listed <= most or",
         "a list of one too many",
     ),
     Mutant(
-        "doors/teams.py",
-        "<= policy.combine.skill_wait_s]",
-        ">= policy.combine.skill_wait_s]",
+        "doors/assignment.py",
+        "<= policy.combine.skill_wait_s and",
+        ">= policy.combine.skill_wait_s and",
         "the skill is waited for, or never",
     ),
     Mutant(
-        "doors/teams.py",
+        "doors/assignment.py",
         "if self.begun and policy.door_list.never_reorder_begun",
         "if not self.begun and policy.door_list.never_reorder_begun",
         "a begun list is reordered",
     ),
+    Mutant("doors/doors.py", "(*left, *back) if", "(*left[1:], *back) if", "one left over is not named"),
     Mutant(
-        "doors/doors.py", "(*others[fit:], *back) if", "(*others[fit + 1 :], *back) if", "one left over is not named"
-    ),
-    Mutant(
-        "doors/doors.py",
-        "(_rank(r), r.due_at",
-        "(r.due_at, _rank(r)",
-        "teams by time, not need",
+        "doors/assignment.py",
+        '_SIZES["need"] - 1, home.rank',
+        '_SIZES["need"] - 1, -home.rank',
+        "who needs it least comes first",
     ),
     Mutant(
         "clock/officials.py", "int(stage) <= rule.tries", "int(stage) < rule.tries", "an official is called once less"
@@ -303,11 +302,17 @@ MUTANTS = (
     ),
     Mutant("clock/watch.py", "issued.expires - ask for ask", "issued.expires + ask for ask", "asked when it is over"),
     Mutant(
-        "doors/teams.py", "longest * doors_per_hour / 60", "1 * doors_per_hour / 60", "who is carried takes no longer"
+        "doors/assignment.py",
+        "longest * doors_per_hour / 60",
+        "1 * doors_per_hour / 60",
+        "who is carried takes no longer",
     ),
-    Mutant("doors/teams.py", "or made > 0", "or made > 99", "who has been at a door is given none"),
-    Mutant("doors/teams.py", "fits - load, row", "fits - row.assigned, row", "a place never comes back"),
-    Mutant("doors/doors.py", "visit.team, first=first)", "visit.team)", "help waits for room"),
+    Mutant("doors/teams.py", "or n > 0", "or n > 99", "who has been at a door is given none"),
+    Mutant(
+        "doors/assignment.py", "visited.ends <= back", "visited.begins <= back", "a visit past the time to turn back"
+    ),
+    Mutant("doors/assignment.py", "return self.urgent or self.facility", "return self.facility", "help waits for room"),
+    Mutant("doors/assignment.py", "else TRAVEL_S\n        ends", "else 0.0\n        ends", "no way between grids"),
     Mutant(
         "doors/doors.py",
         "if now >= ctx.last_asked and (late",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from functools import partial
 
@@ -39,6 +40,7 @@ from services.channels.providers.country_limits import load_limits
 from services.channels.providers.link_tests import LinkTests
 from services.channels.providers.loading import load
 from services.channels.providers.weights import ProviderWeights
+from services.channels.replies import quoted_text
 from services.channels.replies.inbox import ReplyInbox
 from services.channels.sending.reconcile import Reconciler, forget_asked
 from services.channels.sending.sender import Sender
@@ -172,6 +174,7 @@ class ChannelsService:
         await self.sender.acceptance.begin()
         await self.sender.leases.liveness.keep()
         read_ahead()
+        await asyncio.to_thread(quoted_text.read_ahead)
         for driver in self.drivers.values():
             if isinstance(driver, Connected) and not driver.why_not():
                 await driver.start(self._receivers)

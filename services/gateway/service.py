@@ -23,8 +23,9 @@ from services.gateway.web.join import JoinPages
 from services.gateway.web.log_pages import LogPages
 from services.gateway.web.pages import ConsolePages
 from services.gateway.web.public_pages import PublicPages
+from services.gateway.web.return_pages import ReturnPages
 from services.gateway.web.sign_in import SignInPages
-from services.gateway.web.sketch_check import SketchCheckPages
+from services.gateway.web.sketch_check import HeardBefore, SketchCheckPages
 from services.gateway.web.sketch_frame import SketchFrame
 from services.gateway.web.sketch_pages import SketchPages
 from services.gateway.web.sketch_start import SketchStartPages
@@ -44,8 +45,8 @@ class GatewayService:
 
     name = "gateway"
 
-    def __init__(self, platform: Platform, texts: WritingTexts) -> None:
-        """`texts`: the words phones get, which a warning that is written begins with."""
+    def __init__(self, platform: Platform, texts: WritingTexts, heard: HeardBefore) -> None:
+        """`texts`: the words phones get, which a warning that is written begins with; `heard`: how they sound."""
         self._platform = platform
         self._next_ageing = 0.0
         signing = Signing(platform.keys.audit)
@@ -65,7 +66,7 @@ class GatewayService:
         frame = SketchFrame(platform, texts)
         self._sketches = SketchPages(frame, self.acts, sign_in)
         self._sketch_starts = SketchStartPages(frame, self.acts)
-        self._sketch_checks = SketchCheckPages(frame, self.admission, self.acts)
+        self._sketch_checks = SketchCheckPages(frame, self.admission, self.acts, heard)
         self._pages = ConsolePages(platform, self.admission, self.acts, self.kept, sign_in, self._sketches)
         self._public = PublicPages(platform, self.kept)
         self._people = (
@@ -73,6 +74,7 @@ class GatewayService:
             StaffPages(platform, proofs.passkeys.origin),
         )  # fmt: skip
         self._approvals = ApprovalPages(platform, self.acts)
+        self._returns = ReturnPages(platform, self.acts)
         self._log = LogPages(platform, signing)
         self._unusual = Unusual(platform.database)
         self._cap_feed = CapFeed(platform, self.kept)
@@ -92,6 +94,7 @@ class GatewayService:
         yield from self._sketches.routes()
         yield from self._sketch_checks.routes()
         yield from self._approvals.routes()
+        yield from self._returns.routes()
         yield from self._log.routes()
         yield from self._cap_feed.routes()
 

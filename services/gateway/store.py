@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypedDict
+from typing import Any, NamedTuple, NotRequired, TypedDict
 
 import sqlalchemy as sa
 
@@ -67,6 +67,7 @@ class StoredSense(TypedDict):
     findings: list[dict[str, str]]
     go_to: dict[str, str]
     references: list[tuple[str, str, float | None]]
+    sketched: NotRequired[bool]
 
 
 Texts = dict[str, dict[str, str]]  # language > source, hazard, place, action

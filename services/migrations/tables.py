@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from services.channels import key_rotation
 from services.channels.drivers.mqtt import device_store
-from services.channels.messages import list_links
 from services.channels.outcomes import multipart, opted_out
 from services.channels.providers import provider_store, stations
 from services.channels.sending import reconcile
@@ -24,7 +23,17 @@ from services.shared.audit import checkpoints, trail
 from services.shared.bus import outbox
 from services.shared.crypto import channels_keys, house_keys, sealing
 from services.shared.database.engine import metadata
-from services.shared.ledger import answers, approvals, areas, channels, help_wanted, opened_calls, team_signs, warnings
+from services.shared.ledger import (
+    answers,
+    approvals,
+    areas,
+    channels,
+    help_wanted,
+    opened_calls,
+    opened_lists,
+    team_signs,
+    warnings,
+)
 from services.shared.ledger import tables as ledger
 from services.shared.operations import clock_watch
 from services.shared.powers import pagers
@@ -35,6 +44,6 @@ OWNERS = (
     chains, clock_watch, help_wanted, handover, opened_calls,
     device_store, feed_store, gateway, ledger, lookup_tables, resident_tables, outbox, multipart, provider_store,
     quarantine, reconcile, registry, key_rotation, router, sealing, channels_keys, house_keys, sessions, signed_requests,
-    stations, opted_out, list_links, pagers, sketch_store, team_signs, webhook_store,
+    stations, opted_out, opened_lists, pagers, sketch_store, team_signs, webhook_store,
 )  # fmt: skip
 __all__ = ["OWNERS", "metadata"]

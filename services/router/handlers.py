@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from services.router.clock import evidence
 from services.router.clock.lookout import Lookout
 from services.router.explaining import previews
+from services.router.explaining.outcomes import Outcomes
 from services.router.opening.begin import Beginning
 from services.router.opening.open_paths import Opened, OpenPaths
 from services.router.planning.contexts import Contexts
@@ -29,6 +30,7 @@ class RouterHandlers:
         self._platform = platform
         self._contexts = contexts
         self._lookout = lookout
+        self._outcomes = Outcomes()
         self._beginning = Beginning(platform, contexts)
         self._open_paths = OpenPaths(platform, contexts)
 
@@ -48,7 +50,7 @@ class RouterHandlers:
         opened: Opened | None = None
         if message.purpose == "preview":
             async with self._platform.database.read() as db:
-                counted = await previews.counted(db, self._contexts, message)
+                counted = await previews.counted(db, self._contexts, self._outcomes, message)
         async with self._platform.database.write() as tx:
             await receipt.record(tx)
             if counted is not None:

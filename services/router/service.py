@@ -16,6 +16,7 @@ from services.router.doors.doors import Doors
 from services.router.handlers import RouterHandlers
 from services.router.planning.contexts import Contexts
 from services.router.report.api import CoverageApi
+from services.router.report.not_reached import NotReachedPage
 from services.router.report.pages import LivePages, PreviewTexts
 from services.router.report.policy_api import PolicyApi
 from services.router.report.shift_pages import ShiftPages
@@ -47,6 +48,7 @@ class RouterService:
         self._api = CoverageApi(platform, self.contexts)
         self.pages = LivePages(platform, self.contexts, say)
         self._shift = ShiftPages(platform, self.pages.snapshots)
+        self._not_reached = NotReachedPage(platform, self.contexts)
         self._teams = TeamPages(platform)
         self._cases = CasePages(platform)
 
@@ -61,6 +63,7 @@ class RouterService:
         yield from self._policy.routes()
         yield from self.pages.routes()
         yield from self._shift.routes()
+        yield from self._not_reached.routes()
         yield from self._teams.routes()
         yield from self._cases.routes()
 

@@ -15,6 +15,7 @@ ACTS: Mapping[str, str] = {
     "sketch_begin": mark("began to write a warning"),
     "sketch_template": mark("kept what they wrote as a template"),
     "sketch_hand_in": mark("handed in the warning they wrote"),
+    "return_draft": mark("returned a draft for edit"),
     "sketch_give_up": mark("gave up a warning they were writing"),
     "release": mark("sent the warning"),
     "send_by_preapproval": mark("sent it alone, as approved beforehand"),

@@ -242,6 +242,8 @@ REASONS: Words = {  # what steps and reactions write as their reason
     "neighbour call": mark("neighbour call"),
     "channels down: no phone of the zone answers": mark("channels down: no phone of the zone answers"),
     "officer silent: given to another team": mark("officer silent: given to another team"),
+    "the house does not answer": mark("the house does not answer"),
+    "list not opened: given to another team": mark("list not opened: given to another team"),
     "the team cannot go: given to another team": mark("the team cannot go: given to another team"),
     "door check after the impact": mark("door check after the impact"),
     "another warning forbids doors there": mark("another warning forbids doors there"),

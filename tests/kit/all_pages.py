@@ -31,7 +31,7 @@ BASES = {"console_base.html", "me_base.html", "register_base.html"}
 NOT_ASKED = ("/live/{warning_id}/stream", "/console/sign-in/office", "/console/sign-in/office/back")
 # What a program asks for, or a page loads.
 NO_PAGES = ("/api/", "/report/", "/cap/", "/callbacks/", "/static/", "/vendor/", "/a/signs/", "/a/{token}/aloud",
-            "/people/places/", "/send/{sketch_id}/outlines")  # fmt: skip
+            "/people/places/", "/send/{sketch_id}/outlines", "/send/{sketch_id}/aloud")  # fmt: skip
 # A passkey is made by a script, not by sending the form.
 FIELDS = """() => [...document.forms].map((form, n) => ({
   n, action: new URL(form.action).pathname, method: form.method,

@@ -15,6 +15,7 @@ from services.registry.store.resident_tables import challenge, notice
 from services.router.store.cases import case
 from services.shared.bus.outbox import new_id
 from services.shared.crypto.one_time_codes import one_time_code
+from services.shared.ledger.areas import risk_zone
 from services.shared.ledger.params import Callout
 from services.shared.ledger.tables import delivery
 from tests.kit import alerts
@@ -46,6 +47,7 @@ class Everything:
     def __init__(self, town: Town) -> None:
         self.town = town
         self.flood = ""
+        self.officers_list = ""
         self.drill = town.node.platform.settings.plane == "drill"
 
     def written(self, cap: str) -> str:
@@ -62,6 +64,10 @@ class Everything:
         await import_areas(
             town.node.platform.database, [AreaIn(value_name="村", code="510101", name="Hedong", geojson=area)]
         )
+        gully = {"zone_id": "Z1", "hazard": "flash_flood", "class": 4, "name": "Willow Gully", "authority": "", "geojson": area,
+                 "west": 103.0, "south": 30.0, "east": 103.1, "north": 30.1}  # fmt: skip
+        async with town.node.platform.database.write() as tx:
+            await tx.execute(sa.insert(risk_zone), [gully])
         flood = await town.warn(self.written(alerts.flood("A-FLOOD")))
         self.flood = flood
         await self.calls_for_help(flood)
@@ -76,7 +82,7 @@ class Everything:
         await town.settle()
         await town.post(b"this is no alert")
         uncounted = await town.draft(self.written(alerts.held("A-UNCOUNTED")))
-        officer = town.list_link(heat, (await town.officers_of(heat))[0])
+        officer = self.officers_list = town.list_link(heat, (await town.officers_of(heat))[0])
         here = [town.answer_link(await town.delivery_of(flood, kind)) for kind in ("person", "supporter")]
         numbers = [(await town.warning(one)).number for one in (flood, plume, over, ending)]
         warnings = (flood, plume, over, ending, heat)
@@ -86,9 +92,11 @@ class Everything:
             f"/live/{flood}?still=1",
             *(f"/live/{one}/preview" for one in (flood, held, nowhere)),
             f"/live/{uncounted}/preview?waited=99",
-            *(f"/live/{flood}/{more}" for more in ("all", "shift", "cases", "doors", f"path/{await self.somebody(flood)}")),
+            *(f"/live/{flood}/{more}" for more in ("all", "shift", "cases", "doors", "not-reached")),
+            f"/live/{flood}/path/{await self.somebody(flood)}",
             f"/live/{heat}/cases",
             *(f"/console/warnings/{one}/end" for one in (flood, over, ending, held)),
+            f"/console/warnings/{held}/return",
             f"/console/warnings/{held}/preapproval",
             *(f"/channels/lists/{one}" for one in (flood, heat)),
             f"/channels/stations/{flood}",
@@ -191,6 +199,8 @@ class Everything:
         await page.goto(f"{at}/console/account/ways")
         await page.locator("[name=beside][value=paper]").check()
         await seen("codes on paper", password="river lamp quiet nineteen")
+        await self.town.open_list(page, self.officers_list)
+        await seen("whoever cannot go is asked once again", "button[value=cannot]")
 
     async def helper(self, page: Page, look: Look) -> None:
         """The pages of who is asked to help, of who helps, and of a phone that is not proven."""

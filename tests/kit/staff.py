@@ -14,6 +14,7 @@ from services.shared.tiers import Tier
 from tests.kit.town import Town
 
 DESK: Any = {"width": 1280, "height": 900}
+PHONE: Any = {"width": 390, "height": 844}
 AUTHENTICATOR = {
     "protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True,
     "isUserVerified": True, "automaticPresenceSimulation": True,
@@ -65,10 +66,11 @@ class Browsing:
 
 @asynccontextmanager
 async def browsing(
-    browser: Browser, town: Town, *, scripts: bool = True, bypass_csp: bool = False
+    browser: Browser, town: Town, *, scripts: bool = True, bypass_csp: bool = False, phone: bool = False
 ) -> AsyncIterator[Browsing]:
-    """A browser nobody is signed in at."""
-    context = await browser.new_context(viewport=DESK, java_script_enabled=scripts, bypass_csp=bypass_csp)
+    """A browser nobody is signed in at; on a `phone` with a small screen that is touched."""
+    screen: Any = {"viewport": PHONE, "has_touch": True, "is_mobile": True} if phone else {"viewport": DESK}
+    context = await browser.new_context(java_script_enabled=scripts, bypass_csp=bypass_csp, **screen)
     context.set_default_timeout(10_000)
     page = await context.new_page()
     cdp = await context.new_cdp_session(page)

@@ -34,6 +34,7 @@ CHANNELS: tuple[tuple[str, dict[str, Any]], ...] = (  # its key, and what is ren
     ("helper", {"sms": True, "addressee": "supporter", "about": "...", "form": "helper"}),
     ("officer", {"sms": True, "addressee": "worker", "about": "...", "about_place": "...", "form": "officer"}),
 )
+_OF_AN_ENDING = ("sms", "call", "mail_subject", "mail")  # everybody hears the same of it
 _ALOUD = ("call", "loudspeaker")
 _NO_ROOM = (
     "mail_subject",
@@ -61,20 +62,25 @@ class FormText:
 
 
 def every_channel(
-    parts: Mapping[str, Any], tier: Tier | None, number: str, hotline: str, *, drill: bool
+    parts: Mapping[str, Any], tier: Tier | None, number: str, hotline: str, *, drill: bool, ending: str = ""
 ) -> list[FormText]:
-    """Language by language; a tier that is not decided is shown as red, which says the most."""
+    """Language by language; a tier that is not decided is shown as red, which says the most. Of an ending, what it tells."""
     decided = tier or Tier.RED
-    return [one for language in parts["languages"] for one in _in(language, parts, decided, number, hotline, drill)]
+    return [
+        one for language in parts["languages"] for one in _in(language, parts, decided, number, hotline, drill, ending)
+    ]
 
 
 def _in(
-    language: str, parts: Mapping[str, Any], tier: Tier, number: str, hotline: str, drill: bool
+    language: str, parts: Mapping[str, Any], tier: Tier, number: str, hotline: str, drill: bool, ending: str
 ) -> Iterator[FormText]:
     for channel, how in CHANNELS:
+        if ending and channel not in _OF_AN_ENDING:
+            continue
         base: dict[str, Any] = {
-            "kind": DeliveryKind.WARNING, "addressee": "person", "form": "plain", "tier": tier, "parts": parts,
-            "number": number, "ref": "0000" if channel in _TO_OTHERS else "", "hotline": hotline, "drill": drill,
+            "kind": DeliveryKind.ENDING if ending else DeliveryKind.WARNING, "addressee": "person", "form": "plain", "tier": tier,
+            "parts": parts, "number": number, "ref": "0000" if channel in _TO_OTHERS else "", "hotline": hotline, "drill": drill,
+            "ending": ending,
         }  # fmt: skip
         facts = MessageFacts(**{**base, **how})
         made = render(facts, language)
@@ -84,6 +90,8 @@ def _in(
             language, channel, text, cut.count if cut else 0, cut.encoding if cut else "", _tells(text, language),
             gave_way(facts, language), channel != "mail_subject" and is_draft(facts, made.language),
         )  # fmt: skip
+    if ending:
+        return
     part = parts[language]
     block = DocumentInfo(
         language, "", "", "", part.get("event", ""), part["source"], part["hazard"], part["description"], part["action"],

@@ -14,29 +14,16 @@ import sqlalchemy as sa
 
 from services.shared.crypto.signing import Signer
 from services.shared.database.batches import insert_new
-from services.shared.database.engine import Connection, Id, metadata
+from services.shared.database.engine import Connection
 from services.shared.database.rows import columns, row_of, rows_of
 from services.shared.errors import Conflict, NotAllowed
+from services.shared.ledger.opened_lists import list_link
 
 RESCUE = "fireservice"  # the slot of the fire service's list
 OPENED_WITHIN_S = 3600.0  # of a link that a person made
 AFTERWARDS_S = 86400.0  # how long after the warning's time doors under way go on
 MOST_CODES = 5  # wrong codes for another device, then a new link is needed
 MOST_DEVICES = 4
-
-list_link = sa.Table(
-    "channels_list_link",
-    metadata,
-    sa.Column("warning_id", Id, primary_key=True),
-    sa.Column("slot", Id, primary_key=True, comment="the team, or the fire service"),
-    sa.Column("n", sa.SmallInteger, primary_key=True, autoincrement=False, comment="0: the one its text brought"),
-    sa.Column("made_at", sa.Float, nullable=False, comment="warning time"),
-    sa.Column("made_by", sa.String(80), nullable=False),
-    sa.Column("devices", sa.JSON, nullable=False, comment="SHA-256 of the cookies it opens with"),
-    sa.Column("opened_at", sa.Float, comment="warning time"),
-    sa.Column("wrong_codes", sa.SmallInteger, nullable=False, server_default="0"),
-    sa.Column("recalled_at", sa.Float, comment="warning time"),
-)
 
 
 class ListLink(NamedTuple):

@@ -35,6 +35,7 @@ from services.channels.messages.own_texts import of_set
 from services.channels.messages.phrases import Lines, answered_as, ending_rows, in_use, of_instruction
 from services.channels.messages.segments import Segments, segments
 from services.shared.hazards import known
+from services.shared.hazards.instructions import told_in
 from services.shared.ledger.kinds import SAYS_NO_WARNING, DeliveryKind
 from services.shared.people import languages
 from services.shared.people.languages import base_of
@@ -144,7 +145,7 @@ def _warning(facts: MessageFacts, part: Mapping[str, str], frame: Frame, languag
     more = " ".join(frame.extras[e].format(link="") for e in extras if e in frame.extras and e != "sign_video")
     aloud = f"{more} {house.get('keys', '')}".strip()
     own, _ = of_set(facts, part, language, form)
-    said = _said(facts, part)
+    said = _said(facts, part, language)
     if form == "crawl":
         text = tidy(
             filled(
@@ -183,10 +184,25 @@ def _house(facts: MessageFacts, frame: Frame, instruction: str, language: str) -
     return {"menu": own[f"menu_{what}"], "keys": own[f"keys_{what}"]}
 
 
-def _said(facts: MessageFacts, part: Mapping[str, str]) -> str:
-    """What to do in the authority's words; without any, what it says of the danger. Where a channel lets no link through a
-    sentence with one is left out, and the link alone only where nothing else would be left."""
+def _due(part: Mapping[str, str], language: str) -> str:
+    """The sentence about the danger that says when it comes, where what to do does not say it and the sentence gives no order."""
+    impact = part.get("impact", "")
+    if not impact or impact in part["action"]:
+        return ""
+    found = next((one for one in sentences(part.get("description", "")) if impact in one), "")
+    told = told_in(found, language) if found else None
+    return found if told is not None and not told.anybody else ""
+
+
+def _said(facts: MessageFacts, part: Mapping[str, str], language: str) -> str:
+    """What to do in the authority's words, and when it comes; without any, what it says of the danger.
+
+    Where a channel lets no link through a sentence with one is left out, and the link alone only where nothing else would be
+    left.
+    """
     words = part["action"] or part.get("description", "")
+    if part["action"] and (due := _due(part, language)):
+        words += due if base_of(language) == "zh" and words[-1] in "。!?！？" else f"\n{due}"
     if facts.links or not _LINKS.search(words):
         return words
     return "\n".join(one for one in sentences(words) if not _LINKS.search(one)) or _LINKS.sub("", words)

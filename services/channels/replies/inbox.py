@@ -201,9 +201,13 @@ class ReplyInbox:
         return lines.read_by_person.format(hotline=self._hotline) if again else lines.which_yes
 
     async def _count(self, row: Candidate, count: int, event_key: str) -> str:
-        """'N3': the last answer on this phone speaks for three; it counts for as many as this message covered."""
+        """'N3': the last answer on this phone speaks for three; it counts for as many as this message covered.
+
+        From a house of many that has not answered yet it is one: so many of its people have moved.
+        """
         said = await self.answers(row.delivery_id)
-        answer = Answer(said[-1]) if said else None
+        unsaid = Answer.LEAVING if row.addressee_kind == "facility" else None
+        answer = Answer(said[-1]) if said else unsaid
         await self._recorder.report(
             Report(
                 row.delivery_id,

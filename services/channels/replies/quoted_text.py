@@ -11,8 +11,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import cache, lru_cache
+from dataclasses import replace
+from functools import cache
+from itertools import pairwise
+from typing import NamedTuple
 
 from services.channels.replies.meaning import STATES, Reply, Sense, calls_for_help, plain, read_reply, words
 from services.shared import i18n
@@ -56,6 +58,11 @@ def read_phone(text: str, refs: Collection[str] | None = None, sent: Iterable[st
     if (machine or _among("busy", plain(left))) and calls_for_help(reply):
         reply = _by_itself(reply, left, machine=machine)
     return replace(reply, machine=machine)
+
+
+def read_ahead() -> None:
+    """Reads our own sentences, for which the first call for help would else wait."""
+    _ours()
 
 
 def _beside(whole: Reply, left: Reply, doubtful: bool) -> Reply:
@@ -107,13 +114,28 @@ def _is_reaction(before: str, inside: str, after: str) -> bool:
 # ---- our own sentences
 
 
-@dataclass(frozen=True)
-class _Index:
+Pair = tuple[str, str]
+
+
+class _Sentences:
     """Sentences as words, and where each pair of words stands in them."""
 
-    sentences: tuple[tuple[str, ...], ...]
-    pairs: dict[tuple[str, str], list[tuple[int, int]]]
-    own: int  # so many of them are our own: nobody writes those by chance, an authority's anybody may
+    def __init__(self, kept: Sequence[tuple[str, ...]]) -> None:
+        self._pairs: dict[Pair, list[tuple[tuple[str, ...], int]]] = {}
+        for one in kept:
+            for at, pair in enumerate(pairwise(one)):
+                self._pairs.setdefault(pair, []).append((one, at))
+
+    def with_pair(self, pair: Pair) -> Sequence[tuple[tuple[str, ...], int]]:
+        """Each sentence that has it, and at which word."""
+        return self._pairs.get(pair, ())
+
+
+class _Index(NamedTuple):
+    """What a phone may quote. Nobody writes a sentence of `ours` by chance; one of an authority's anybody may."""
+
+    ours: _Sentences
+    sent: _Sentences
 
 
 def _own_marked(tokens: Sequence[str], span: range, index: _Index, *, reaction: bool) -> list[int]:
@@ -147,14 +169,19 @@ def _own_marked(tokens: Sequence[str], span: range, index: _Index, *, reaction: 
 def _longest(tokens: Sequence[str], at: int, index: _Index) -> tuple[int, bool]:
     """How many words from here on stand in one of our sentences in this order, and whether they are all of it."""
     best, whole = 0, False
-    for n, start in index.pairs.get((tokens[at], tokens[at + 1]), ()) if at + 1 < len(tokens) else ():
-        ours = index.sentences[n]
-        length = 2
-        while at + length < len(tokens) and start + length < len(ours) and tokens[at + length] == ours[start + length]:
-            length += 1
-        all_of_it = n < index.own and start == 0 and length == len(ours)
-        if (length, all_of_it) > (best, whole):
-            best, whole = length, all_of_it
+    if at + 1 == len(tokens):
+        return best, whole
+    pair = tokens[at], tokens[at + 1]
+    for kept in index:
+        for sentence, start in kept.with_pair(pair):
+            length = 2
+            for said, own in zip(tokens[at + 2 :], sentence[start + 2 :], strict=False):
+                if said != own:
+                    break
+                length += 1
+            all_of_it = kept is index.ours and start == 0 and length == len(sentence)
+            if (length, all_of_it) > (best, whole):
+                best, whole = length, all_of_it
     return best, whole
 
 
@@ -203,34 +230,24 @@ def _helps(tokens: Iterable[str]) -> bool:
 
 def _index(sent: Iterable[str]) -> _Index:
     found = {tuple(_figures(_tokens(one))) for text in sent for one in sentences(text)}
-    return _made(tuple(sorted(found)))
-
-
-@lru_cache(maxsize=16)
-def _made(sent: tuple[tuple[str, ...], ...]) -> _Index:
-    kept = (*_ours(), *sent)
-    pairs: dict[tuple[str, str], list[tuple[int, int]]] = {}
-    for n, one in enumerate(kept):
-        for at in range(len(one) - 1):
-            pairs.setdefault((one[at], one[at + 1]), []).append((n, at))
-    return _Index(kept, pairs, len(_ours()))
+    return _Index(_ours(), _Sentences(sorted(found)))
 
 
 @cache
-def _ours() -> tuple[tuple[str, ...], ...]:
+def _ours() -> _Sentences:
     """Every sentence of our own, in every language and both scripts, cut where something is filled in."""
-    found = set()
+    parts: set[str] = set()
     kept = [in_each_language(name) for name in OURS]
     kept += [read_shipped(file) for file in sorted(i18n.FOLDER.glob("*/hazards/*.yaml"))]
     for data in kept:
-        for text in strings(data):
+        for text in set(strings(data)):
             for figure, filled in _FIGURES.items():
                 text = text.replace(figure, filled)
             for part in re.split(r"\{[^}]*\}", text):
-                found |= {
-                    tuple(_figures(_tokens(s))) for one in (part, *sentences(part)) for s in (one, traditional(one))
-                }
-    return tuple(sorted(one for one in found if len(one) > 1))
+                parts |= {part, *sentences(part)}
+    parts |= {one if one.isascii() else traditional(one) for one in parts}
+    found = {tuple(_figures(_tokens(one))) for one in parts}
+    return _Sentences(sorted(one for one in found if len(one) > 1))
 
 
 def strings(value: object) -> Iterator[str]:

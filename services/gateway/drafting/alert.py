@@ -35,7 +35,8 @@ def incoming_of(reading: SketchReading, *, identifier: str, sender: str, sent: f
         raise Refused(
             "the sketch is not ready to be handed in: put right what its page names", field="sketch_id", rule="ready"
         )
-    taken = from_cap(_written(reading, reading.tier, identifier, sender, sent, drill), strict=False, via="console")
+    written = _written(reading, reading.tier, identifier, sender, sent, drill)
+    taken = replace(from_cap(written, strict=False, via="console"), sketched=True)
     asked = ASKED.get(reading.content.instruction)
     if asked is not None:
         taken = replace(taken, asked=asked, respond=asked)

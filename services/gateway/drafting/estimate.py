@@ -9,7 +9,7 @@ sketch would count the people of any street for whoever may write.
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypedDict
+from typing import NamedTuple, NotRequired, TypedDict
 
 import sqlalchemy as sa
 
@@ -23,6 +23,7 @@ from services.shared.service import Platform
 
 STEP_S = 900.0  # the impact, as exactly as it matters whom it reaches
 HOLDS_S = 3600.0  # how long a count is taken for today's
+DAY_S = 86400.0
 
 
 class OneGroup(TypedDict):
@@ -34,12 +35,21 @@ class OneGroup(TypedDict):
 
 
 class AtTier(TypedDict):
-    """Whom a warning reaches at one tier."""
+    """Whom a warning reaches at one tier. Doors needed at once stand against what the teams on shift can do until `turn_back`
+    (warning time); `doors_in_all` are asked for while nobody answers. What was counted before an upgrade lacks the latter."""
 
     by_group: dict[str, OneGroup]
     by_channel: dict[str, int]
     doors_at_0: int
     doors_possible: int
+    doors_of_teams: NotRequired[int]
+    doors_in_all: NotRequired[int]
+    teams: NotRequired[int]
+    doors_over_s: NotRequired[float]
+    doors_left: NotRequired[int]
+    more_teams: NotRequired[int]
+    doors_beyond: NotRequired[int]
+    turn_back: NotRequired[float]
     not_asked: int
     no_channel: int
 
@@ -86,6 +96,7 @@ async def ask(tx: Connection, platform: Platform, reading: SketchReading) -> Non
             respond=RESPONDS.get(reading.content.instruction, "as_told"), sent=now, expires=reading.ends,
             impact=reading.impact, area=place.geojson if place.rings or place.circles else "", geocodes=place.geocodes,
             replaces=(), ending="", utc_offset_min=settings.offset_at(now), released=now,
+            offset_changes=settings.offset_changes(now, reading.ends + DAY_S),
         )
     ])  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Reads the ways somebody says where: areas of the register, corners, a circle, GeoJSON; all of them together are meant.
+"""Reads the ways somebody says where: areas and risk zones of the register, corners, a circle, GeoJSON; all of them are meant.
 
 Whatever cannot be read is said in a sentence, beside what can.
 """
@@ -19,6 +19,7 @@ from shapely.geometry.base import BaseGeometry
 
 from services.gateway.cap import Alert, Area, Info, geometry
 from services.gateway.cap.model import Ring
+from services.gateway.drafting.risk_zones import zones_on_ground
 from services.gateway.drafting.sketch import SketchContent, SketchFault
 from services.shared.database.engine import Connection
 from services.shared.i18n import t
@@ -30,6 +31,7 @@ from services.shared.powers.who import Who
 from services.shared.web.area_picture import MOST_OUTLINES, known_shape
 
 MOST_CORNERS = 10_000  # of everything that is drawn or pasted
+MOST_SIGNS = 200_000  # of what is pasted
 CODED_CORNERS = 2_000  # of an area of the register whose outline goes along with its code
 MOST_LISTED = 300
 MOST_NAMES = 6
@@ -182,6 +184,19 @@ async def place_of(db: Connection, content: SketchContent) -> SketchedPlace:
         names += await _names(db, code)
         if sum(shapely.get_num_coordinates(part) for part in parts) <= CODED_CORNERS:
             rings += [_ring(p) for part in parts for p in _polygons(part) if not p.interiors]
+    for zone, ground in await zones_on_ground(db, content.risk_zones):
+        if ground is None:
+            gone = t("The register has no such risk zone any more: take {zone} out.", zone=zone.name)
+            findings.append(SketchFault("risk_zones", gone))
+            continue
+        names.append(zone.name)
+        filled = [shapely.Polygon(polygon.exterior) for polygon in _polygons(ground)]  # CAP knows no holes
+        rings += [_ring(polygon) for polygon in filled]
+        shapes += filled
+    if sum(len(ring) for ring in rings) > MOST_CORNERS:
+        findings.append(
+            SketchFault("risk_zones", t("More than {n} corners: draw it more simply.", n=f"{MOST_CORNERS:,}"))
+        )
     if drawn is not None:
         names += await _names_within(db, drawn)
     return SketchedPlace(
@@ -260,6 +275,14 @@ def _circle(text: str) -> list[tuple[float, float, float]]:
 def _pasted(text: str) -> list[shapely.Polygon]:
     if not text.strip():
         return []
+    if len(text) > MOST_SIGNS:
+        raise UnreadArea(
+            t(
+                "This GeoJSON has {n} characters, and {most} is the most: simplify the outline, or round it to five decimals.",
+                n=f"{len(text):,}",
+                most=f"{MOST_SIGNS:,}",
+            )
+        )
     if text.count("[") > 2 * MOST_CORNERS + 100:
         raise UnreadArea(t("More than {n} corners: draw it more simply.", n=f"{MOST_CORNERS:,}"))
     try:

@@ -234,11 +234,11 @@ class SketchReader:
     ) -> list[SketchFault]:
         found = []
         if content.impact and impact is None:
-            found.append(SketchFault("impact", t("This is no time: write 22:40, or 2026-11-30 22:40.")))
+            found.append(SketchFault("impact", self._unread(content.impact, now)))
         elif impact is not None and impact - now > 31 * 86400.0:
             found.append(SketchFault("impact", t("The impact lies more than 31 days ahead: is the day right?")))
         if content.ends and ends is None:
-            found.append(SketchFault("ends", t("This is no time: write 22:40, or 2026-11-30 22:40.")))
+            found.append(SketchFault("ends", self._unread(content.ends, impact or now)))
         elif ends is not None and ends <= now:
             found.append(SketchFault("ends", t("The end lies in the past: give one that is still to come.")))
         elif ends is not None and impact is not None and ends <= impact:
@@ -327,15 +327,7 @@ class SketchReader:
         told_: Mapping[str, WordsIn],
     ) -> list[SketchFault]:
         """What the grant says to it, as it will when it is handed in."""
-        shapes: tuple[str, ...] = ()
-        if who.area:
-            texts, _ = await areas.of_codes(db, place.geocodes)
-            shapes = tuple([place.geojson, *texts] if place.geojson else texts)
-        thing = Thing(
-            tier=int(tier or 0), shapes=shapes, unresolved=tuple(" ".join(one) for one in place.unresolved),
-            events=(content.hazard,), sender=self.sender_of(who), sources=tuple(one.said.source for one in told_.values()),
-        )  # fmt: skip
-        fault = may(who, Power.DRAFT, thing)
+        fault = may(who, Power.DRAFT, await self._thing(db, who, content, tier, place, told_))
         if fault is None:
             return []
         first = next(iter(told_))
@@ -344,6 +336,26 @@ class SketchReader:
         )
         return [SketchFault(field, told(fault.message))]
 
+    async def _thing(
+        self,
+        db: Connection,
+        who: Who,
+        content: SketchContent,
+        tier: Tier | None,
+        place: SketchedPlace,
+        told_: Mapping[str, WordsIn],
+    ) -> Thing:
+        texts, _ = await areas.of_codes(db, place.geocodes)
+        return Thing(
+            owner=who.authority, tier=int(tier or 0), shapes=tuple([place.geojson, *texts] if place.geojson else texts),
+            unresolved=tuple(" ".join(one) for one in place.unresolved), events=(content.hazard,),
+            sender=self.sender_of(who), sources=tuple(one.said.source for one in told_.values()), brought_by=who.actor,
+        )  # fmt: skip
+
+    async def thing(self, db: Connection, who: Who, reading: SketchReading) -> Thing:
+        """What would wait for a second person, were it handed in by `who`."""
+        return await self._thing(db, who, reading.content, reading.tier, reading.place, reading.told)
+
     def _moment(self, text: str, after: float) -> float | None:
         if not text.strip():
             return None
@@ -351,6 +363,16 @@ class SketchReader:
             return moments.instant(text, after, self._settings.offset_at)
         except (ValueError, OverflowError):
             return None
+
+    def _unread(self, text: str, after: float) -> str:
+        """Why a time cannot be taken as it stands."""
+        try:
+            moments.instant(text, after, self._settings.offset_at)
+        except moments.UnclearTime as unclear:
+            return str(unclear)
+        except (ValueError, OverflowError):
+            pass
+        return t("This is no time: write 22:40, or 2026-11-30 22:40.")
 
 
 def _name(hazard: str, tag: str) -> str:

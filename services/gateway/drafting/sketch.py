@@ -24,9 +24,9 @@ class Wording(msgspec.Struct, frozen=True, omit_defaults=True):
 class SketchContent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """A sketch's content. `updates`: id of the warning it takes the place of; empty for a new one.
 
-    `impact` and `ends` are local times as typed; `areas` are `list=code` of the register's areas; `corners` lines of `lat, lon`;
-    `circle` is `lat, lon, km`. `languages` are those beside the ones every warning needs. `place_to`: language > the place
-    people go to, named to nobody unless `place_open`.
+    `impact` and `ends` are local times as typed; `areas` are `list=code` of the register's areas, `risk_zones` `hazard=zone` of
+    its risk zones; `corners` lines of `lat, lon`; `circle` is `lat, lon, km`. `languages` are those beside the ones every warning
+    needs. `place_to`: language > the place people go to, named to nobody unless `place_open`.
     """
 
     updates: str = ""
@@ -36,6 +36,7 @@ class SketchContent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=Tru
     impact: str = ""
     ends: str = ""
     areas: tuple[str, ...] = ()
+    risk_zones: tuple[str, ...] = ()
     corners: str = ""
     circle: str = ""
     geojson: str = ""
@@ -47,7 +48,7 @@ class SketchContent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=Tru
     @property
     def placed(self) -> bool:
         """Whether it says where, rightly or wrongly."""
-        return bool(self.areas or self.corners or self.circle or self.geojson)
+        return bool(self.areas or self.risk_zones or self.corners or self.circle or self.geojson)
 
     @property
     def stored(self) -> dict[str, object]:

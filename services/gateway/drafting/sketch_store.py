@@ -39,6 +39,9 @@ sketch = sa.Table(
         comment="the name of an own template; empty for what becomes a warning",
     ),
     sa.Column("given_up_at", sa.Float, comment="warning time"),
+    sa.Column("returned_at", sa.Float, comment="warning time when whoever decides last gave it back to be changed"),
+    sa.Column("returned_name", sa.String(80), nullable=False, server_default="", comment="who did"),
+    sa.Column("returned_why", sa.String(400), nullable=False, server_default="", comment="what is to be changed"),
 )
 MOST = 50  # listed at once
 
@@ -60,6 +63,14 @@ class Sketch(NamedTuple):
     warning_id: str
     template: str
     given_up_at: float | None
+    returned_at: float | None
+    returned_name: str
+    returned_why: str
+
+    @property
+    def returned(self) -> bool:
+        """Whether it was handed in, given back, and is to be changed."""
+        return self.returned_at is not None and not self.warning_id and self.given_up_at is None
 
     @property
     def written(self) -> SketchContent:
@@ -74,7 +85,7 @@ async def begin(tx: Connection, who: Who, content: SketchContent, now: float, *,
     """A new sketch of the caller's authority, or under a name a template of its own; its id."""
     row = Sketch(
         new_id(), who.authority, who.actor, who.label[:80], now, content.stored, 1, who.actor, who.label[:80], now, None, "",
-        template, None,
+        template, None, None, "", "",
     )  # fmt: skip
     await tx.execute(sa.insert(sketch).values(row._asdict()))
     return row.sketch_id
@@ -102,6 +113,15 @@ async def open_of(db: Connection, who: Who) -> list[Sketch]:
         db,
         Sketch,
         _ALL.where(mine, *going_on).order_by(sketch.c.changed_at.desc()).limit(MOST),
+    )
+
+
+async def returned_of(db: Connection, who: Who) -> list[Sketch]:
+    """Of those, what whoever decides has given back to be changed, the newest first."""
+    mine = sketch.c.authority.in_((who.authority, *who.over))
+    back = (sketch.c.warning_id == "", sketch.c.given_up_at.is_(None), sketch.c.returned_at.is_not(None))
+    return await rows_of(
+        db, Sketch, _ALL.where(mine, *back).order_by(sketch.c.returned_at.desc(), sketch.c.sketch_id).limit(MOST)
     )
 
 
@@ -140,8 +160,26 @@ async def undate(tx: Connection, sketch_id: str) -> None:
     await tx.execute(sa.update(sketch).where(*mine).values(sent_at=None))
 
 
-async def handed_in(tx: Connection, sketch_id: str, warning_id: str) -> None:
-    await tx.execute(sa.update(sketch).where(sketch.c.sketch_id == sketch_id).values(warning_id=warning_id))
+async def handed_in(tx: Connection, row: Sketch, warning_id: str) -> bool:
+    """That version became a warning; False where it is another by now. Pressed twice it is the same warning."""
+    this = (sketch.c.sketch_id == row.sketch_id, sketch.c.version == row.version, sketch.c.given_up_at.is_(None))
+    same = sketch.c.warning_id.in_(("", warning_id))
+    done = await tx.execute(sa.update(sketch).where(*this, same).values(warning_id=warning_id))
+    return done.rowcount == 1
+
+
+async def handed_in_as(db: Connection, warning_id: str) -> Sketch | None:
+    """The sketch a warning was handed in from; None where it came as CAP or JSON."""
+    return await row_of(db, Sketch, _ALL.where(sketch.c.warning_id == warning_id))
+
+
+async def give_back(tx: Connection, row: Sketch, by: str, why: str, now: float) -> None:
+    """It is written on, as another version: what is handed in anew is another alert."""
+    values = {
+        "warning_id": "", "version": row.version + 1, "sent_at": None, "returned_at": now, "returned_name": by[:80],
+        "returned_why": why[:400],
+    }  # fmt: skip
+    await tx.execute(sa.update(sketch).where(sketch.c.sketch_id == row.sketch_id).values(values))
 
 
 async def give_up(tx: Connection, sketch_id: str, now: float) -> None:

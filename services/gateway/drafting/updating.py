@@ -20,7 +20,10 @@ LEAST_KM2 = 0.01  # less of ground is how corners are rounded
 async def sketch_of(
     db: Connection, row: StoredWarning, offered: Sequence[str], offset_at: Callable[[float], int]
 ) -> SketchContent:
-    """What it says, as somebody would have typed it. Its polygon stands beside its codes only where it says more than they."""
+    """What it says, as somebody would have typed it. Its polygon stands beside its codes only where it says more than they.
+
+    That the place people go to is open was so when it went out: it is confirmed anew.
+    """
     words = {
         choose(tag, list(offered)) or tag: Wording(
             headline=text["hazard"], what=text.get("description", ""), where=text["place"], action=text["action"],
@@ -37,7 +40,6 @@ async def sketch_of(
         ends=moments.typed(row.state_expires_at, offset_at),
         areas=tuple(places.key_of(a, b) for a, b in row.geocodes), geojson="" if said_by_codes else row.area,
         languages=tuple(words), words=words, place_to=dict(row.sense.get("go_to") or {}),
-        place_open=bool(row.sense.get("go_to")),
     )  # fmt: skip
 
 

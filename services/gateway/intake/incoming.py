@@ -96,6 +96,7 @@ class Incoming:
     apart: bool = False
     web: tuple[str, ...] = ()
     contacts: tuple[str, ...] = ()
+    sketched: bool = False  # written on a page of ours, where it can be changed
 
     @cached_property
     def instruction(self) -> str:
@@ -107,7 +108,7 @@ class Incoming:
         """What is kept of its meaning, as JSON."""
         return {
             "hazard": self.hazard, "respond": self.respond, "asked": self.asked,
-            "instruction": self.instruction, "apart": self.apart,
+            "instruction": self.instruction, "apart": self.apart, "sketched": self.sketched,
             "tier_reason": self.tier_reason, "colour": self.colour, "impact": self.impact, "notes": list(self.notes),
             "findings": list(self.findings), "go_to": dict(self.go_to),
             "references": [(r.sender, r.identifier, r.sent.timestamp() if r.sent else None) for r in self.references],

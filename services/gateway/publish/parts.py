@@ -55,6 +55,7 @@ def parts_of(
         "set": row.sense.get("hazard", ""),
         "instruction": instruction,
         "of_place": of_place,  # the languages of the place, for whoever has none of the warning's
+        "sketched": row.sense.get("sketched", False),
         "whole": bool(row.sense.get("apart")),  # places with words of their own: none may be left out
     }
     places = row.sense.get("go_to") or {}  # confirmed open: no other comes in

@@ -6,7 +6,7 @@ Its states are those of `acts`. Everything about one message is one transaction;
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 import sqlalchemy as sa
@@ -59,10 +59,12 @@ class Admission:
         idempotency_key: str = "",
         doors: str = "",
         pins: tuple[bytes, ...] = (),
+        along: Callable[[Connection, Taken], Awaitable[None]] | None = None,
     ) -> Taken:
         """Stores a message and, where `release`, the tier is known and nothing speaks against it, sends it.
 
-        On disk when this returns. `pins`: certificates its source is pinned to, besides its sender's own.
+        On disk when this returns. `pins`: certificates its source is pinned to, besides its sender's own. `along` is done in the
+        same transaction: where it raises, nothing was taken.
         """
         check_plane(incoming, self._platform.settings.plane)
         must(who, Power.SEND if release else Power.DRAFT)
@@ -71,7 +73,13 @@ class Admission:
         if release or incoming.via not in ("console", "feed"):  # there a person has read it before it goes out
             incoming = hold_stale(incoming, self._platform.clock.now())
         try:
-            taken = await self._place(who, incoming, release=release, idempotency_key=idempotency_key, doors=doors)
+            async with self._platform.database.write() as tx:
+                await locks.acts(tx)
+                taken = await self._place(
+                    tx, who, incoming, release=release, idempotency_key=idempotency_key, doors=doors
+                )
+                if along is not None:
+                    await along(tx, taken)
         except Conflict as conflict:
             if conflict.rule == "cap.5":
                 async with self._platform.database.write() as tx:
@@ -82,40 +90,40 @@ class Admission:
         self._acts.done()
         return taken
 
-    async def _place(self, who: Who, incoming: Incoming, *, release: bool, idempotency_key: str, doors: str) -> Taken:
-        async with self._platform.database.write() as tx:
-            await locks.acts(tx)
-            again = await self._answered(tx, who, incoming, idempotency_key)
-            if again is not None:
-                return again
-            await check_grant(tx, who, Power.SEND if release else Power.DRAFT, incoming, doors)
-            size = km2((await ground_of(tx, incoming.area, incoming.geocodes)).shape)
-            braked = await brake(tx, who, size, int(incoming.tier or 0))
-            incoming = dataclasses.replace(incoming, hold=(*incoming.hold, *braked))
-            where = await standing(tx, known_of(incoming), (who.authority, *who.over), ends=incoming.ending)
-            if where.placement.kind == "duplicate":
-                row = await self._as_ones_own(tx, who, incoming, await store.stored(tx, where.same), release=release)
-                highest = await _highest(tx, row.state_tier, row.replaces)
-                may_go = row.brought_by != who.actor or highest <= who.alone
-                may_go = may_go or await self._acts.preapprovals.fitting(tx, row, row.state_tier) is not None
-                if release and not incoming.hold and row.state_state == "draft" and may_go:
-                    return dataclasses.replace(await self._acts.send(tx, who, row, None, doors), again=True)
-                return await as_it_is(tx, where.same, self._platform.clock.now())
-            if where.placement.kind == "reused":
-                raise Conflict(
-                    f"{incoming.identifier} of {incoming.sender} sent {iso(incoming.sent)} is here with other content: "
-                    "an update needs its own identifier or sent; this one is kept for a person to look at",
-                    field="identifier", rule="cap.5", given=incoming.identifier,
-                )  # fmt: skip
-            ground = (size, bool(braked))
-            taken = await self._store(tx, who, incoming, where, ground, release=release, doors=doors)
-            if idempotency_key:
-                await tx.execute(
-                    sa.insert(store.idempotency).values(
-                        actor=who.actor, idempotency_key=idempotency_key, sha256=incoming.sha256,
-                        warning_id=taken.warning_id, status=202, at=self._platform.clock.now(),
-                    )
-                )  # fmt: skip
+    async def _place(
+        self, tx: Connection, who: Who, incoming: Incoming, *, release: bool, idempotency_key: str, doors: str
+    ) -> Taken:
+        again = await self._answered(tx, who, incoming, idempotency_key)
+        if again is not None:
+            return again
+        await check_grant(tx, who, Power.SEND if release else Power.DRAFT, incoming, doors)
+        size = km2((await ground_of(tx, incoming.area, incoming.geocodes)).shape)
+        braked = await brake(tx, who, size, int(incoming.tier or 0))
+        incoming = dataclasses.replace(incoming, hold=(*incoming.hold, *braked))
+        where = await standing(tx, known_of(incoming), (who.authority, *who.over), ends=incoming.ending)
+        if where.placement.kind == "duplicate":
+            row = await self._as_ones_own(tx, who, incoming, await store.stored(tx, where.same), release=release)
+            highest = await _highest(tx, row.state_tier, row.replaces)
+            may_go = row.brought_by != who.actor or highest <= who.alone
+            may_go = may_go or await self._acts.preapprovals.fitting(tx, row, row.state_tier) is not None
+            if release and not incoming.hold and row.state_state == "draft" and may_go:
+                return dataclasses.replace(await self._acts.send(tx, who, row, None, doors), again=True)
+            return await as_it_is(tx, where.same, self._platform.clock.now())
+        if where.placement.kind == "reused":
+            raise Conflict(
+                f"{incoming.identifier} of {incoming.sender} sent {iso(incoming.sent)} is here with other content: "
+                "an update needs its own identifier or sent; this one is kept for a person to look at",
+                field="identifier", rule="cap.5", given=incoming.identifier,
+            )  # fmt: skip
+        ground = (size, bool(braked))
+        taken = await self._store(tx, who, incoming, where, ground, release=release, doors=doors)
+        if idempotency_key:
+            await tx.execute(
+                sa.insert(store.idempotency).values(
+                    actor=who.actor, idempotency_key=idempotency_key, sha256=incoming.sha256,
+                    warning_id=taken.warning_id, status=202, at=self._platform.clock.now(),
+                )
+            )  # fmt: skip
         return taken
 
     @staticmethod

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from aiohttp import web
 
 from services.gateway import store
+from services.gateway.drafting import sketch_store
 from services.gateway.intake.incoming import from_cap
 from services.gateway.public_cache import Made, PublicCache, first_after
 from services.gateway.store import ListedWarning
@@ -119,11 +120,14 @@ class ConsolePages:
         async with self._platform.database.read() as db:
             now = self._platform.clock.now()
             found = await gathered(db, who, now, pages)
+            drafts = may(who, Power.DRAFT) is None
+            returned = await sketch_store.returned_of(db, who) if drafts else []
         return page(
             "console.html",
             status=status,
             who=who,
-            drafts=may(who, Power.DRAFT) is None,
+            drafts=drafts,
+            returned=returned,
             plant=may(who, Power.SEE_PLANT) is None,
             opens=partial(_opens, who),
             **found._asdict(),

@@ -117,6 +117,8 @@ class SignInPages:
         form = {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
         text, to = form.get("text", ""), own_page(form.get("to", ""))
         database = self._platform.database
+        if "elsewhere" in form:
+            return await self._signed_in_elsewhere(request, text, to)
         if "key" in form:
             return await self._with_key(request, form["key"].strip(), text, to)
         try:
@@ -126,6 +128,16 @@ class SignInPages:
             login = form.get("login", "")[:80]
             return await self.again(request, fault.status, text=text, to=to, problem=told(fault.message), login=login)
         await sign_out(database, cookie_of(request, COOKIE))
+        return SignedIn(who, cookie, text, to)
+
+    async def _signed_in_elsewhere(self, request: web.Request, text: str, to: str) -> SignedIn | web.Response:
+        """Who signed in in another window, at their office, goes on with what this one has kept."""
+        cookie = cookie_of(request, COOKIE)
+        who = await signed_in(self._platform.database, cookie)
+        if who is None:
+            return await self.again(
+                request, 403, text=text, to=to, problem=t("You are not signed in yet: sign in, then press it again.")
+            )
         return SignedIn(who, cookie, text, to)
 
     async def _with_key(self, request: web.Request, key: str, text: str, to: str) -> SignedIn | web.Response:

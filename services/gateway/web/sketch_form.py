@@ -19,11 +19,11 @@ from services.shared.tiers import NAMES as TIER_NAMES
 from services.shared.tiers import TIER_WORDS, Tier
 
 SketchFields = MultiDictProxy[str | bytes | bytearray | web.FileField]
-MOST_SIGNS = 200_000  # of one field
 NOTHING = SketchContent()
 FIELDS = {
     "hazard": mark("What happens"), "tier": mark("Tier"), "instruction": mark("What people are to do"),
-    "impact": mark("Time of impact"), "ends": mark("Holds until"), "areas": mark("Areas"), "corners": mark("Corners"),
+    "impact": mark("Time of impact"), "ends": mark("Holds until"), "areas": mark("Areas"),
+    "risk_zones": mark("Risk zones"), "corners": mark("Corners"),
     "circle": mark("Circle"), "geojson": mark("GeoJSON"), "languages": mark("Languages"),
     "place_to": mark("Where people go"), "place_open": mark("It is confirmed open"),
 }  # fmt: skip
@@ -37,13 +37,14 @@ def content_of(form: SketchFields, tags: Iterable[str], before: SketchContent = 
     """What a form brings; `tags` are the languages that can be written in. What it does not ask stays as it was `before`: what
     it takes the place of, and the words of a language that is not told just now."""
     file = form.get("geojson_file")
-    pasted = file.file.read().decode(errors="replace")[:MOST_SIGNS] if isinstance(file, web.FileField) else ""
+    pasted = file.file.read().decode(errors="replace") if isinstance(file, web.FileField) else ""
     tags = list(tags)
     return SketchContent(
         updates=before.updates,
         hazard=_one(form, "hazard", known()), tier=_one(form, "tier", TIER_WORDS),
         instruction=_one(form, "instruction", NAMES), impact=_typed(form, "impact"), ends=_typed(form, "ends"),
         areas=tuple(dict.fromkeys(str(one)[:241] for one in form.getall("areas", []) if "=" in str(one))),
+        risk_zones=tuple(dict.fromkeys(str(one)[:161] for one in form.getall("risk_zones", []) if "=" in str(one))),
         corners=_typed(form, "corners"), circle=_typed(form, "circle"), geojson=pasted or _typed(form, "geojson"),
         languages=tuple(tag for tag in tags if tag in form.getall("languages", [])),
         words={
@@ -66,7 +67,7 @@ def _wording(form: SketchFields, tag: str) -> Wording | None:
 
 
 def _typed(form: SketchFields, name: str) -> str:
-    return str(form.get(name, ""))[:MOST_SIGNS].replace("\r\n", "\n").strip()
+    return str(form.get(name, "")).replace("\r\n", "\n").strip()
 
 
 def _changed(form: SketchFields, name: str) -> str:

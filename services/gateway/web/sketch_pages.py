@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from services.gateway import store
 from services.gateway.drafting import estimate, places, sketch_store
+from services.gateway.drafting.risk_zones import chosen_zones, zones_of
 from services.gateway.drafting.sketch import SketchContent, SketchFault
 from services.gateway.drafting.sketch_store import Sketch
 from services.gateway.drafting.updating import sketch_of
@@ -110,10 +111,12 @@ class SketchPages:
             reading = await self._frame.reader.read(db, who, content, now)
             listed = await places.choices(db, who, find)
             chosen = await places.chosen(db, content)
+            risks = await chosen_zones(db, content.risk_zones)
+            risks += [one for one in await zones_of(db, who, content.hazard) if one.key not in content.risk_zones]
             around = await outlines(db)
         zones = [*chosen, *(one for one in listed if one.key not in content.areas)]
         return self._frame.page(
-            "sketch_write.html", who, status, row=row, content=content, reading=reading, zones=zones, find=find,
+            "sketch_write.html", who, status, row=row, content=content, reading=reading, zones=zones, find=find, risks=risks,
             picture=picture_of(reading.place.shape, around), forms=self._frame.forms(reading, who, row, now),
             saved=self._saved_at(row), typed_before=typed_before, version=row.version if version is None else version,
             hazards=list(known()), tiers=[one for one in reversed(Tier) if one <= who.max_tier or one.word == content.tier],

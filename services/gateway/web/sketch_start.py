@@ -8,6 +8,7 @@ from aiohttp import web
 from msgspec.structs import replace
 
 from services.gateway.drafting import estimate, places, sketch_store
+from services.gateway.drafting.risk_zones import CLASSES, by_class, from_class, zones_of
 from services.gateway.drafting.sketch import SketchContent
 from services.gateway.warnings.acts import Acts
 from services.gateway.web.sketch_frame import OWN_TEMPLATE, SketchFrame
@@ -22,6 +23,8 @@ from services.shared.tiers import TIER_WORDS, Tier
 from services.shared.web.asking import asks, what_is_found, what_is_sent
 
 SAME = "same"  # the place of an own template
+RISK = "risk:"  # what a risk zone's button says before its key, or before a class
+CLASS_WORDS = [str(one) for one in CLASSES]
 
 
 class SketchStartPages:
@@ -71,10 +74,11 @@ class SketchStartPages:
         content = await self._begun_with(who, template)
         async with self._frame.platform.database.read() as db:
             zones = await places.choices(db, who, find)
+            risks = await zones_of(db, who, content.hazard)
         return self._frame.page(
             "sketch_zone.html", who, status, chosen=template, content=content,
             tier=Tier.of(content.tier) if content.tier else None, placed=content.placed,
-            zones=zones, find=find, impact=impact, problem=problem,
+            zones=zones, find=find, impact=impact, problem=problem, risks=risks, levels=by_class(risks),
         )  # fmt: skip
 
     @asks(Power.WRITE, what_is_sent)
@@ -84,7 +88,7 @@ class SketchStartPages:
         template, zone, impact = (str(form.get(name, ""))[:241].strip() for name in ("template", "zone", "impact"))
         now = self._frame.platform.clock.now()
         content = replace(await self._begun_with(who, template), impact=impact)
-        content = replace(content, areas=(zone,), corners="", circle="", geojson="") if "=" in zone else content
+        content = await self._placed(who, content, zone)
         content = self._frame.reader.settled(content, now)
         async with self._frame.platform.database.read() as db:
             reading = await self._frame.reader.read(db, who, content, now)
@@ -98,8 +102,21 @@ class SketchStartPages:
                 tx, who.label, "sketch_begin", sketch_id, "a warning is written", {"hazard": content.hazard}
             )
         self._acts.done()
-        whole = "=" in zone or zone == SAME
+        whole = "=" in zone or zone == SAME or zone.startswith(RISK)
         raise web.HTTPSeeOther(f"/send/{sketch_id}/check" if whole else f"/send/{sketch_id}")
+
+    async def _placed(self, who: Who, content: SketchContent, zone: str) -> SketchContent:
+        """The content where one of the second step's buttons says: an area, a risk zone, those of a class and above."""
+        if "=" not in zone and not zone.startswith(RISK):
+            return content
+        elsewhere = replace(content, areas=(), risk_zones=(), corners="", circle="", geojson="")
+        if not zone.startswith(RISK):
+            return replace(elsewhere, areas=(zone,))
+        chosen = zone.removeprefix(RISK)
+        if chosen not in CLASS_WORDS:
+            return replace(elsewhere, risk_zones=(chosen,))
+        async with self._frame.platform.database.read() as db:
+            return replace(elsewhere, risk_zones=from_class(await zones_of(db, who, content.hazard), int(chosen)))
 
     async def _begun_with(self, who: Who, template: str) -> SketchContent:
         """What a template says: one of the texts there are, or the authority's own."""

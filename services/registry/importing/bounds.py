@@ -16,10 +16,9 @@ import sqlalchemy as sa
 
 from services.registry.model.given import WARNED
 from services.registry.store import register
-from services.registry.store.tables import risk_zone
 from services.shared.database.engine import Connection
 from services.shared.errors import Refused
-from services.shared.ledger.areas import area
+from services.shared.ledger.areas import area, risk_zone
 
 AROUND = 1.0  # degrees, some 100 km: who works or stays outside the county is let in
 FEW, FEW_ROWS = 50, 20  # people, or rows of the list, from which they say where the county is

@@ -126,12 +126,14 @@ def facility_profile(facility: FacilityIn, local: tuple[str, ...]) -> Profile:
 
 
 def _house_flags(facility: FacilityIn) -> list[str]:
-    """Whether nobody is there by day or by night, and whether its own service must move it.
+    """How many are in it by day and by night (heads_day_96), whether nobody is, and whether its own service must move it.
 
     Empty is only what somebody has said to be: nought heads for one half of the day, some for the other, and no count of
     today that says otherwise. What was never said is no nought.
     """
     found: list[str] = [facility.kind] if facility.kind in MOVED_BY_THEIR_OWN else []
+    found += [f"heads_day_{facility.headcount_day}"] if facility.headcount_day else []
+    found += [f"heads_night_{facility.headcount_night}"] if facility.headcount_night else []
     said, heads = facility.model_fields_set, (facility.headcount_day, facility.headcount_night)
     if {"headcount_day", "headcount_night"} <= said and facility.occupancy is None:
         found += ["empty_by_night"] if heads[0] and not heads[1] else []

@@ -30,9 +30,7 @@ from services.registry.store.tables import (
     job,
     listing,
     person,
-    place,
     profile,
-    risk_zone,
     roll,
     source,
     stay,
@@ -45,7 +43,8 @@ from services.shared.database.engine import Connection
 from services.shared.database.rows import columns, row_of, rows_of
 from services.shared.errors import Broken
 from services.shared.ledger import areas
-from services.shared.ledger.areas import area, geocode
+from services.shared.ledger.areas import area, geocode, risk_zone
+from services.shared.ledger.places import place
 from services.shared.messages import Profile
 
 __all__ = [  # the tables are used as store.person and so on

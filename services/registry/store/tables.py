@@ -199,27 +199,6 @@ worker = sa.Table(
     sa.Column("digest", sa.String(64), nullable=False, comment="keyed hash of what was given"),
     sa.CheckConstraint("status IN ('active', 'off')", name="status"),
 )
-place = sa.Table(
-    "registry_place",
-    metadata,
-    sa.Column("place_id", Id, primary_key=True),
-    sa.Column("name", sa.String(300), nullable=False),
-    sa.Column("address", sa.String(300), nullable=False),
-    sa.Column("lat", sa.Double, nullable=False),
-    sa.Column("lon", sa.Double, nullable=False),
-    sa.Column("cell", sa.Integer, nullable=False, index=True),
-    sa.Column("state", sa.String(8), nullable=False),
-    sa.Column("confirmed_by", sa.String(80), nullable=False),
-    sa.Column("confirmed_at", sa.Double, comment="wall; null: nobody has confirmed it"),
-    sa.Column("step_free", sa.Boolean, nullable=False),
-    sa.Column("power", sa.Boolean, nullable=False, comment="for oxygen, in a power cut too"),
-    sa.Column("interpreter", sa.JSON, nullable=False, comment="languages spoken and signed there"),
-    sa.Column("animals", sa.Boolean, nullable=False),
-    sa.Column("capacity", sa.Integer, nullable=False),
-    sa.Column("route", sa.String(300), nullable=False, comment="the safe way there, in words"),
-    sa.Column("authority", sa.String(80), nullable=False, comment="whose list named it; empty: nobody's yet"),
-    sa.CheckConstraint("state IN ('open', 'closed', 'unknown')", name="state"),
-)
 roll = sa.Table(
     "registry_roll",
     metadata,
@@ -243,20 +222,6 @@ cell_count = sa.Table(
     sa.Column("cell", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("profile_key", sa.String(16), primary_key=True),
     sa.Column("n", sa.Integer, nullable=False, comment="people who are warned"),
-)
-risk_zone = sa.Table(
-    "registry_risk_zone",
-    metadata,
-    sa.Column("zone_id", sa.String(120), primary_key=True),
-    sa.Column("hazard", sa.String(40), primary_key=True),
-    sa.Column("class", sa.SmallInteger, nullable=False, comment="1 low to 4 very high"),
-    sa.Column("name", sa.String(300), nullable=False),
-    sa.Column("geojson", sa.Text, nullable=False),
-    sa.Column("west", sa.Double, nullable=False),
-    sa.Column("south", sa.Double, nullable=False),
-    sa.Column("east", sa.Double, nullable=False),
-    sa.Column("north", sa.Double, nullable=False),
-    sa.Column("authority", sa.String(80), nullable=False, comment="who defined it; empty: nobody's yet"),
 )
 held_change = sa.Table(
     "registry_held_change",

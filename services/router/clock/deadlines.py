@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -11,6 +11,7 @@ import sqlalchemy as sa
 import structlog
 
 from services.router.cases import cases
+from services.router.clock.houses import answering_houses
 from services.router.clock.reactions import final, react
 from services.router.planning import elsewhere
 from services.router.planning.contexts import Contexts
@@ -23,17 +24,15 @@ from services.router.policy.rules import PathPlan
 from services.router.policy.vocabulary import COMMANDER_ENDINGS, FIRE_SERVICE
 from services.router.store import tables
 from services.shared.database import locks
-from services.shared.database.batches import one_of
 from services.shared.database.engine import Connection
 from services.shared.database.rows import rows_of
 from services.shared.errors import Fault
 from services.shared.fault_points import fault_at
 from services.shared.ledger.deliveries import NewDelivery, Planned
-from services.shared.ledger.evidence import Answer, Evidence
+from services.shared.ledger.evidence import Answer
 from services.shared.ledger.moves import move
 from services.shared.ledger.states import SendState
 from services.shared.ledger.tally import Deltas
-from services.shared.messages import Profile
 from services.shared.service import Platform
 from services.shared.tiers import Tier
 
@@ -94,7 +93,7 @@ class Deadlines:
         deltas = Deltas(warning_id)
         rows: list[NewDelivery] = []
         held = [p for p in paths if p.next_step == 0 and p.next_at is not None and p.next_at <= now]
-        houses = await _houses(tx, warning_id, paths, profiles)
+        houses = await answering_houses(tx, ctx, paths, profiles)
         barred = await elsewhere.barred(tx, warning_id, people, now)
         late = await overtaken(tx, self._contexts, ctx, held, profiles) if held else {}
         retry: list[str] = []
@@ -190,6 +189,11 @@ class Deadlines:
                         return
                     next_at = now + HOUSE_S
                     break
+                if who.lives_in_house and not who.standing_visits():
+                    who.deliveries += door(ctx, who, plan, "the house does not answer", now, "house.door")
+                    if who.standing_visits():
+                        next_at = None
+                        break
                 ending = final(ctx, who, plan)
                 if ending is not None and now < ctx.last_asked and who.turned_back_from:
                     next_at = (
@@ -240,19 +244,6 @@ class Deadlines:
     async def next_at(self, db: Connection) -> float | None:
         """The earliest step or reaction of any open path."""
         return min((await _earliest(db)).values(), default=None)
-
-
-async def _houses(
-    tx: Connection, warning_id: str, paths: Sequence[tables.Path], profiles: Mapping[str, Profile]
-) -> dict[str, tables.Path]:
-    """The houses of many these people live in, of those that have been spoken with, by id."""
-    theirs = [(p, profiles[p.profile_key]) for p in paths]
-    houses = {p.household_id for p, who in theirs if who.kind == "resident" and "facility" in who.groups}
-    if not houses:
-        return {}
-    mine = (tables.path.c.warning_id == warning_id, one_of(tables.path.c.person_id, sorted(houses)))
-    found = await rows_of(tx, tables.Path, sa.select(tables.path).where(*mine))
-    return {house.person_id: house for house in found if house.evidence >= Evidence.HEARD or house.answer}
 
 
 _WALKED = (

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from services.router.clock.taken_lists import take_list
 from services.router.planning.notices import notice
 from services.router.planning.paths import publish_due
 from services.router.planning.plan import WarningContext
 from services.router.planning.rows import OFFICER_CHANNELS
-from services.router.safety.hand_on import hand_on
 from services.router.store import tables
 from services.shared.bus.outbox import id_of, publish
 from services.shared.database.batches import upsert
@@ -155,7 +155,6 @@ def _row(
 
 async def _grid_to_others(tx: Connection, ctx: WarningContext, silent: WorkerEntry, now: float, plane: str) -> None:
     """No more doors to an officer nobody has spoken with; those on their list, not begun, go to other teams."""
-    warning_id = ctx.issued.warning_id
     signs = await team_signs.of_slots(tx, [w.worker_id for w in ctx.workers], now)
     resting = {slot for slot, team in signs.items() if team.rests}
     others = [
@@ -165,10 +164,7 @@ async def _grid_to_others(tx: Connection, ctx: WarningContext, silent: WorkerEnt
     ]
     if not others:
         return  # a team that may yet look at its list is better than none
-    mine = (tables.worker.c.warning_id == warning_id, tables.worker.c.worker_id == silent.worker_id)
-    await tx.execute(sa.update(tables.worker).where(*mine).values(capacity=0))
-    reason = "officer silent: given to another team"
-    await hand_on(tx, ctx, silent.worker_id, reason, "official.door", now, plane)
+    await take_list(tx, ctx, silent.worker_id, "officer silent: given to another team", "official.door", now, plane)
     near = [w for w in others if set(w.grids) & set(silent.grids)] or others
     told = [notice(ctx, w, "go_to_grid", plane, silent.worker_id) for w in near[:1] if not ctx.phone_only]
     await publish(tx, [one for one in told if one is not None])

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
+from services.router.clock.houses import answering_houses
 from services.router.planning import area, elsewhere
 from services.router.planning.paths import put as put_rows
 from services.router.planning.plan import TAKEN_BACK, Person, WarningContext
@@ -17,6 +18,7 @@ from services.router.planning.rows import door
 from services.router.store import tables
 from services.shared.database.batches import chunks
 from services.shared.database.engine import Connection
+from services.shared.database.rows import rows_of
 from services.shared.ledger.deliveries import NewDelivery, Planned
 from services.shared.ledger.evidence import Evidence
 from services.shared.ledger.tables import delivery
@@ -108,14 +110,14 @@ async def _doors_now(tx: Connection, ctx: WarningContext, zone: str, now: float,
         tables.path.c.zone_id == zone,
         tables.path.c.state == "open",
     )
-    paths = (
-        await tx.execute(sa.select(tables.path).where(*about).order_by(tables.path.c.person_id).with_for_update())
-    ).all()
+    found = sa.select(tables.path).where(*about).order_by(tables.path.c.person_id).with_for_update()
+    paths = await rows_of(tx, tables.Path, found)
     for part in chunks(list(paths), 500):
         profiles = await tables.profiles_of(tx, {p.profile_key for p in part})
         ids = [p.person_id for p in part]
         ledger = await tables.deliveries_of(tx, ctx.issued.warning_id, ids)
         barred = await elsewhere.barred(tx, ctx.issued.warning_id, ids, now)
+        houses = await answering_houses(tx, ctx, part, profiles)
         rows: list[NewDelivery] = []
         for path in part:
             profile = profiles[path.profile_key]
@@ -128,6 +130,7 @@ async def _doors_now(tx: Connection, ctx: WarningContext, zone: str, now: float,
                 path.answer,
                 path.help_at,
                 barred=barred.get(path.person_id, ""),
+                house_answers=path.household_id in houses,
             )
             rows += door(
                 ctx, who, ctx.plan(profile, now), "channels down: no phone of the zone answers", now, "channels_down"

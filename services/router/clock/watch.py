@@ -13,7 +13,7 @@ import structlog
 
 from services.router.callouts import callouts
 from services.router.cases import cases
-from services.router.clock import officials, silence
+from services.router.clock import officials, silence, taken_lists
 from services.router.planning.contexts import Contexts
 from services.router.planning.notices import notice, on_duty
 from services.router.planning.plan import WarningContext
@@ -150,6 +150,8 @@ class Watch:
                     await out.review(tx, ctx, now, plane)
                 case "callout":
                     await callouts.review(tx, ctx, rest, now, plane)
+                case "list":
+                    await put(tx, row.warning_id, await taken_lists.check_list(tx, ctx, rest, now, plane))
                 case "official":
                     await put(tx, row.warning_id, await officials.check_officials(tx, ctx, rest, now, plane))
 

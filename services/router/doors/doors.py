@@ -7,6 +7,7 @@ rank for a team that comes free. What still waits when it is too late to set out
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import sqlalchemy as sa
@@ -16,26 +17,27 @@ from msgspec.structs import replace
 from services.router.callouts import callouts
 from services.router.cases import cases
 from services.router.doors import left_over
-from services.router.doors.teams import Team, choose, doors_worth, goes_first, room_of, teams_of
+from services.router.doors.assignment import share_out
+from services.router.doors.houses_first import keep_for_houses, open_houses
+from services.router.doors.teams import homes_of, room_in, room_of, teams_of
 from services.router.doors.waiting import BEGUN, CONCERNED, OPEN, WAITS, InRank
 from services.router.planning import elsewhere
 from services.router.planning.contexts import Contexts
 from services.router.planning.notices import notice
 from services.router.planning.paths import publish_due
-from services.router.planning.plan import BARRED, MOVED_UP, TURNED_BACK, WarningContext
+from services.router.planning.plan import BARRED, TURNED_BACK, WarningContext
 from services.router.safety import out
 from services.router.store import tables
 from services.shared.bus.outbox import publish
 from services.shared.database import locks
-from services.shared.database.batches import Each, one_of
+from services.shared.database.batches import Each, insert_new, one_of
 from services.shared.database.engine import Connection, Id
 from services.shared.errors import Fault
 from services.shared.ledger.deliveries import deliveries_where
 from services.shared.ledger.flights import enqueue
-from services.shared.ledger.kinds import DeliveryKind
 from services.shared.ledger.params import ParamsColumn, Visit
 from services.shared.ledger.states import SendState
-from services.shared.ledger.tables import ON_A_LIST, Delivery, delivery
+from services.shared.ledger.tables import Delivery, delivery
 from services.shared.messages import WorkerEntry
 from services.shared.service import Platform
 
@@ -67,17 +69,6 @@ def _is_back(ctx: WarningContext, row: Delivery, now: float) -> bool:
 
 def _rank(row: Delivery) -> int:
     return _visit(row).rank
-
-
-def _fitting(calls: Sequence[Delivery], others: Sequence[Delivery], room: int, teams: Mapping[str, Team]) -> int:
-    """How many of the others, in their order, fit into the teams' time beside the calls for help."""
-    usual = round(sum(t.entry.doors_per_hour for t in teams.values()) / max(1, len(teams)))
-    left = room - sum(doors_worth(_visit(r).team, usual) for r in calls)
-    for n, row in enumerate(others):
-        if left <= 0:
-            return n
-        left -= doors_worth(_visit(row).team, usual)
-    return len(others)
 
 
 class Doors:
@@ -147,8 +138,9 @@ class Doors:
         assign = set[str]()
         for one, (ctx, waits) in waiting.items():
             room, free = await room_of(db, ctx, now)
+            houses = sum((await open_houses(db, ctx, now)).values())
             over = sum(now >= at for at in ctx.last_doors())
-            stands = (waits, room, free, over)
+            stands = (waits, room, free, over, houses)
             due = over > 0 or free or (waits.unnamed and waits.n > room)
             assign |= {one} if due and self._nothing.get(one) != stands else set()
         late = {one for one, ctx in begun.items() if any(now >= at for at in ctx.last_doors())}
@@ -191,40 +183,28 @@ class Doors:
                 return True
             entries = {w.worker_id: w for w in ctx.workers}
             teams = await teams_of(tx, ctx, now)
-            room, free = await room_of(tx, ctx, now)
+            room, free = room_in(ctx, teams, now)
+            houses = await open_houses(tx, ctx, now)
+            await keep_for_houses(tx, ctx, teams, houses)
             over = sum(now >= at for at in ctx.last_doors())
-            stands = (InRank(len(rows), sum(not r.state_reason for r in rows)), room, free, over)
-            places = await self._places(tx, warning_id, [r.person_id for r in rows])
-            given: list[dict[str, object]] = []
-            previous = await self._previous(tx, warning_id, [r.person_id for r in rows if r.try_no > 1])
-            calls = [r for r in rows if goes_first(_visit(r))] if teams else []
-            calls = [r for r in calls if r not in back]
-            others = [r for r in rows if r not in back and (not teams or not goes_first(_visit(r)))]
-            fit = _fitting(calls, others, room, teams)
-            unnamed = [r for r in (*others[fit:], *back) if not r.state_reason][
-                :BATCH
-            ]  # at once, not when it is too late
-            for row in [*calls, *others[:fit]][:BATCH]:
-                grid, walk = places[row.person_id]
-                visit = _visit(row)
-                first = goes_first(visit)
-                known = teams.get(previous.get(row.person_id, ""))
-                full = known is not None and (known.room <= 0 or known.open >= ctx.policy.door_list.per_team_max)
-                if known is not None and (not known.there or (full and not first)):
-                    known = None
-                team = known or choose(ctx.policy, teams.values(), grid, visit.team, first=first)
-                if team is None:
-                    continue  # every list that has room in its time is long enough for now
-                order = team.place(ctx.policy, visit, walk)
-                team.give(visit)
-                given.append({"d": row.delivery_id, "s": team.worker_id, "params_": replace(visit, order=order)})
+            stands = (InRank(len(rows), sum(not r.state_reason for r in rows)), room, free, over, sum(houses.values()))
+            gone = {r.delivery_id for r in back}
+            homes = await homes_of(tx, ctx, [r for r in rows if r.delivery_id not in gone], teams)
+            shared = share_out(ctx.policy, [home for home, _ in homes.values()], teams.values(), now)
+            left = [r for home in shared.left for r in homes[home.home_id][1]]
+            unnamed = [r for r in (*left, *back) if not r.state_reason][:BATCH]  # at once, not when it is too late
+            given: list[dict[str, object]] = [
+                {"d": r.delivery_id, "s": team.worker_id, "params_": replace(_visit(r), order=order)}
+                for home, team, order in shared.given
+                for r in homes[home.home_id][1]
+            ][:BATCH]
             if not given and not unnamed:
                 self._nothing[warning_id] = stands
                 return False
             self._nothing.pop(warning_id, None)
             await _GIVE.run(tx, given)
             await enqueue(tx, [str(g["d"]) for g in given])
-            changed = [(team.worker_id, team.given) for _, team in sorted(teams.items()) if team.given]
+            changed = sorted(Counter(str(g["s"]) for g in given).items())
             for worker_id, n in changed:
                 await tx.execute(
                     sa.update(tables.worker)
@@ -237,33 +217,16 @@ class Doors:
             await callouts.begin(tx, ctx, [r for r in rows if r.delivery_id in team_of], team_of, now)
             await left_over.name(tx, ctx, unnamed, now, plane)
             await self._announce(tx, ctx, [str(g["d"]) for g in given], [entries[w] for w, _ in changed])
+            looks = now + ctx.policy.door_list.opened_within_s
+            await insert_new(
+                tx, tables.watch,
+                [{"warning_id": warning_id, "what": f"list:{w}", "due_at": looks} for w, _ in changed if not teams[w].begun],
+            )  # fmt: skip
             urgent = [r for r in rows if r.delivery_id in team_of and _visit(r).urgent]
             await self._tell_of_help(tx, ctx, urgent, team_of)
         self._platform.bus.wake()
         self._platform.wake.channels.set()
         return True
-
-    @staticmethod
-    async def _places(tx: Connection, warning_id: str, people: Sequence[str]) -> dict[str, tuple[str, int]]:
-        rows = await tx.execute(
-            sa.select(tables.path.c.person_id, tables.path.c.grid_id, tables.path.c.entry).where(
-                tables.path.c.warning_id == warning_id, tables.path.c.person_id.in_(list(people))
-            )
-        )
-        return {r.person_id: (r.grid_id, tables.decode_person(r.entry).walk_seq) for r in rows}
-
-    @staticmethod
-    async def _previous(tx: Connection, warning_id: str, people: Sequence[str]) -> dict[str, str]:
-        """A second visit goes to the team that made the first: they know the door. One that was moved up stays with the team that
-        had it: they may be on the way there."""
-        rows = await tx.execute(
-            sa.select(delivery.c.person_id, delivery.c.slot).where(
-                delivery.c.warning_id == warning_id, delivery.c.person_id.in_(list(people)),
-                delivery.c.kind == DeliveryKind.VISIT, ON_A_LIST,
-                sa.or_(delivery.c.answer != "", delivery.c.state_reason == MOVED_UP),
-            ).order_by(delivery.c.try_no)
-        )  # fmt: skip
-        return {r.person_id: r.slot for r in rows}
 
     @staticmethod
     async def _own_cases(

@@ -1,187 +1,204 @@
-"""Chooses a team for a door by room, skill and walk, and its place on their list."""
+"""Finds the teams on shift for a warning with what stands on their lists, and the homes that wait for one."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple, Protocol, TypeVar
 
 import sqlalchemy as sa
 
-from services.router.planning.plan import WarningContext
-from services.router.policy.engine import Policy
-from services.router.policy.vocabulary import ASSIST_MIN, CALLED, SKILLS
+from services.router.doors.assignment import HomeToVisit, Stop, Team
+from services.router.doors.capacity import Capacity, capacity
+from services.router.doors.waiting import WAITS
+from services.router.planning.plan import MOVED_UP, WarningContext
 from services.router.store import tables
+from services.shared.database.batches import chunks, one_of
 from services.shared.database.engine import Connection
-from services.shared.ledger.params import Visit
+from services.shared.database.rows import columns, rows_of
+from services.shared.ledger.kinds import DeliveryKind
+from services.shared.ledger.params import Params, Visit
 from services.shared.ledger.tables import DOOR_DRIVER, ON_A_LIST, delivery
 from services.shared.ledger.team_signs import of_slots
-from services.shared.messages import WorkerEntry
 
-_SIZES = {"facility": 2, "slack_bucket_15min": 1000, "need": 16, "walk_route": 4_000_000_000}
-_LIST = 2 * 1000 * 16 * 4_000_000_000  # above every place on a list that was not begun
 _AT_WORK = ("pending", "retry", "accepted")
 
 
-@dataclass
-class Team:
-    """One team under one warning. `room` more doors fit into its time, `open` stand on its list unvisited, `made` are visited.
-
-    `had` counts every door ever given: places on a list only grow, also where doors were taken off it. `extra` is how many
-    usual doors the open ones take longer than their number: somebody who is carried takes the time of several. `first` is how
-    many usual doors those take that go before all others. A team that is not `there` has answered nobody and been at no door.
-    """
-
-    worker_id: str
-    entry: WorkerEntry
-    room: int
-    had: int
-    open: int
-    made: int
-    given: int = 0
-    extra: int = 0
-    first: int = 0
-    there: bool = True
+class AskedVisit(Protocol):
+    """A visit that was asked for, as far as sharing out looks at it."""
 
     @property
-    def load(self) -> int:
-        """How many usual doors its open ones take as long as."""
-        return self.open + self.extra
-
+    def delivery_id(self) -> str: ...
     @property
-    def begun(self) -> bool:
-        """Whether it has been at a door."""
-        return self.made > 0
-
-    def wait_s(self, *, first: bool = False) -> float:
-        """How long a door put on its list now would wait; `first`: one that goes before all that are not."""
-        return 3600.0 * (self.first if first else self.load) / max(1, self.entry.doors_per_hour)
-
-    def give(self, visit: Visit) -> None:
-        """One more door."""
-        takes = doors_worth(visit.team, self.entry.doors_per_hour)
-        self.room -= takes
-        self.extra += takes - 1
-        self.first += takes if goes_first(visit) else 0
-        self.open += 1
-        self.given += 1
-
-    def place(self, policy: Policy, visit: Visit, walk: int) -> int:
-        """Where a door stands on the list, smaller first: by the policy's order, and behind what was begun.
-
-        A call for help comes before everything, then a house of many: the team is told of it, and the list goes on as it was.
-        """
-        values = {
-            "facility": 0 if visit.facility else 1,
-            "slack_bucket_15min": min(999, visit.slack_quarters),
-            "need": min(15, visit.rank),
-            "walk_route": min(walk, 3_999_999_999),
-        }
-        key = 0
-        for word in policy.door_list.order:
-            key = key * _SIZES[word] + values[word]
-        if visit.urgent:
-            return key - 2 * _LIST
-        if visit.facility and self.begun:
-            return key - _LIST
-        return key + (self.had + self.given + 1) * _LIST if self.begun and policy.door_list.never_reorder_begun else key
+    def person_id(self) -> str: ...
+    @property
+    def try_no(self) -> int: ...
+    @property
+    def params(self) -> Params | None: ...
 
 
-def goes_first(visit: Visit) -> bool:
-    """A call for help and a house of many wait for no room: they come before what is on a list and not begun."""
-    return visit.urgent or visit.facility
+Row = TypeVar("Row", bound=AskedVisit)
 
 
-async def doors_by_team(db: Connection, warning_id: str) -> dict[str, tuple[list[Visit], int]]:
-    """Team > (the doors on its list that are not visited, how many it has visited)."""
-    mine = (delivery.c.warning_id == warning_id, delivery.c.driver == DOOR_DRIVER, ON_A_LIST)
-    visited = sa.select(delivery.c.slot, sa.func.count().label("n")).where(*mine, delivery.c.answer != "")
-    made = {r.slot: int(r.n) for r in await db.execute(visited.group_by(delivery.c.slot))}
-    waiting = sa.select(delivery.c.slot, delivery.c.params).where(
-        *mine, delivery.c.answer == "", delivery.c.send_state.in_(_AT_WORK)
-    )
-    open_: dict[str, list[Visit]] = {}
-    for row in await db.execute(waiting):
-        if isinstance(row.params, Visit):
-            open_.setdefault(row.slot, []).append(row.params)
-    return {slot: (open_.get(slot, []), made.get(slot, 0)) for slot in open_.keys() | made.keys()}
+class _Place(NamedTuple):
+    """Where a person is visited: at a home they share with others, in a grid, at a place in its walk."""
+
+    home_id: str
+    grid: str
+    walk: int
 
 
-def doors_in(doors_per_hour: int, seconds: float) -> int:
-    """How many doors a team can begin in a time: the last one is begun before it is over."""
-    return math.ceil(doors_per_hour * max(0.0, seconds) / 3600)
-
-
-def doors_worth(team: str, doors_per_hour: int) -> int:
-    """How many usual doors one takes as long as, by who is asked for: where somebody is carried it is several."""
-    longest = max(ASSIST_MIN.get(part, 0) for part in team.split("+"))
-    return max(1, round(longest * doors_per_hour / 60))
-
-
-async def room_of(db: Connection, ctx: WarningContext, now: float) -> tuple[int, bool]:
-    """How many doors fit into all teams' time, and whether any team may be given one now: looked at before any work."""
-    teams = await teams_of(db, ctx, now)
-    free = any(t.room > 0 and t.open < ctx.policy.door_list.per_team_max for t in teams.values())
-    return sum(max(0, t.room) for t in teams.values()), free
-
-
-async def teams_of(tx: Connection, ctx: WarningContext, now: float) -> dict[str, Team]:
+async def teams_of(db: Connection, ctx: WarningContext, now: float) -> dict[str, Team]:
     """The teams on shift for a warning, by id, without those that cannot go or were relieved.
 
-    Room is what fits into the time that is left, so that a team that is quicker than thought is given more, and a slow one no
-    more than it can do. A team whose capacity was taken away, because nobody there answered, has none until it has been at a
-    door.
+    A team whose capacity was taken away, because nobody there answered, is not there until it has been at a door.
     """
     warning_id = ctx.issued.warning_id
-    counts = await doors_by_team(tx, warning_id)
+    lists, made = await lists_of(db, warning_id)
     found = {}
-    shift = await tables.workers_of(tx, warning_id)
-    signs = await of_slots(tx, [row.worker_id for row in shift], now)
+    shift = await tables.workers_of(db, warning_id)
+    signs = await of_slots(db, [row.worker_id for row in shift], now)
     for row in shift:
         if row.worker_id in signs and signs[row.worker_id].rests:
             continue
-        doors, made = counts.get(row.worker_id, ([], 0))
-        entry = tables.decode_worker(row.entry)
-        there = row.capacity > 0 or made > 0
-        fits = doors_in(entry.doors_per_hour, ctx.last_door() - now) if there else 0
-        takes = [(doors_worth(visit.team, entry.doors_per_hour), goes_first(visit)) for visit in doors]
-        load = sum(worth for worth, _ in takes)
+        n = made.get(row.worker_id, 0)
         found[row.worker_id] = Team(
-            row.worker_id, entry, fits - load, row.assigned, len(doors), made, extra=load - len(doors),
-            first=sum(worth for worth, first in takes if first), there=there,
+            tables.decode_worker(row.entry), ctx.last_door(), had=row.assigned, made=n, there=row.capacity > 0 or n > 0,
+            stops=lists.get(row.worker_id, []),
         )  # fmt: skip
     return found
 
 
-def choose(policy: Policy, teams: Iterable[Team], grid: str, team: str, *, first: bool = False) -> Team | None:
-    """The team of the grid with the fewest doors, else any; one with the skill where it is not much later.
+async def lists_of(db: Connection, warning_id: str) -> tuple[dict[str, list[Stop]], dict[str, int]]:
+    """Team > the homes on its list that are not visited, in its order; team > how many doors it has visited."""
+    mine = (delivery.c.warning_id == warning_id, delivery.c.driver == DOOR_DRIVER, ON_A_LIST)
+    visited = sa.select(delivery.c.slot, sa.func.count().label("n")).where(*mine, delivery.c.answer != "")
+    made = {r.slot: int(r.n) for r in await db.execute(visited.group_by(delivery.c.slot))}
+    waiting = sa.select(delivery.c.slot, delivery.c.person_id, delivery.c.params).where(
+        *mine, delivery.c.kind != DeliveryKind.RESCUE, delivery.c.answer == "", delivery.c.send_state.in_(_AT_WORK)
+    )
+    rows = [(r.slot, r.person_id, r.params) for r in await db.execute(waiting) if isinstance(r.params, Visit)]
+    places = await _places(db, warning_id, [person_id for _, person_id, _ in rows])
+    lists: dict[str, dict[str, Stop]] = {}
+    for slot, person_id, visit in rows:
+        homes, home = lists.setdefault(slot, {}), _home(places[person_id], visit)
+        before = homes.get(home.home_id)
+        homes[home.home_id] = Stop(
+            home if before is None else _with(before.home, home),
+            visit.order if before is None else min(visit.order, before.order),
+        )
+    return {
+        slot: sorted(homes.values(), key=lambda s: (s.order, s.home.home_id)) for slot, homes in lists.items()
+    }, made
 
-    `first`: for a door that waits for no room, by how soon each is there. Else None where nobody has room: in their time, or on a
-    list that is as long as the policy lets one be.
+
+async def room_of(db: Connection, ctx: WarningContext, now: float) -> tuple[int, bool]:
+    """How many doors fit into all teams' time, and whether any team may be given one now: looked at before any work."""
+    return room_in(ctx, await teams_of(db, ctx, now), now)
+
+
+def room_in(ctx: WarningContext, teams: Mapping[str, Team], now: float) -> tuple[int, bool]:
+    """The same of teams that are known."""
+    free = any(t.room(now) > 0 and t.open < ctx.policy.door_list.per_team_max for t in teams.values())
+    return sum(max(0, t.room(now)) for t in teams.values()), free
+
+
+class _Asked(NamedTuple):
+    delivery_id: str
+    person_id: str
+    try_no: int
+    params: Params | None
+
+
+async def capacity_of(db: Connection, ctx: WarningContext, now: float) -> Capacity:
+    """What the teams can do before it is time to turn back, and which homes will not be reached."""
+    teams = await teams_of(db, ctx, now)
+    waiting = sa.select(*columns(_Asked, delivery)).where(delivery.c.warning_id == ctx.issued.warning_id, WAITS)
+    homes = await homes_of(db, ctx, await rows_of(db, _Asked, waiting), teams)
+    return await asyncio.to_thread(capacity, ctx.policy, [home for home, _ in homes.values()], teams, now)
+
+
+async def homes_of(
+    db: Connection, ctx: WarningContext, rows: Sequence[Row], teams: Mapping[str, Team]
+) -> dict[str, tuple[HomeToVisit, list[Row]]]:
+    """The homes that wait for a team and the visits asked for at each, by home.
+
+    Whoever calls for help is a home of their own: they go before the others of theirs.
     """
-    found = list(teams)
-    if first:
-        free = [p for p in found if p.there] or found
-    else:
-        free = [p for p in found if p.room > 0 and p.open < policy.door_list.per_team_max]
-    if not free:
-        return None
-    plain = _fewest([p for p in free if grid in p.entry.grids] or free, first)
-    wanted = [part for part in SKILLS if part in team.split("+")]
-    soonest = plain.wait_s(first=first)
-    in_time = [p for p in free if p.wait_s(first=first) - soonest <= policy.combine.skill_wait_s]
-    least = min(_lacks(p, wanted) for p in in_time)
-    if _lacks(plain, wanted) == least:
-        return plain
-    best = [p for p in in_time if _lacks(p, wanted) == least]
-    return _fewest([p for p in best if grid in p.entry.grids] or best, first)
+    warning_id = ctx.issued.warning_id
+    people = [r.person_id for r in rows]
+    places = await _places(db, warning_id, people, walk=True)
+    before = await _visited_before(db, warning_id, [r.person_id for r in rows if r.try_no > 1])
+    with_team = {stop.home.home_id: one.worker_id for one in teams.values() for stop in one.stops}
+    found: dict[str, tuple[HomeToVisit, list[Row]]] = {}
+    for row in rows:
+        if not isinstance(row.params, Visit):
+            raise TypeError(f"delivery {row.delivery_id} stands for a door and is no visit")
+        home = _home(places[row.person_id], row.params)
+        if home.urgent:
+            home = replace(home, home_id=row.person_id)
+        home = replace(home, keeps=before.get(row.person_id) or with_team.get(home.home_id, ""))
+        known = found.get(home.home_id)
+        if known is None:
+            found[home.home_id] = (home, [row])
+        else:
+            found[home.home_id] = (_with(known[0], home), [*known[1], row])
+    return found
 
 
-def _lacks(team: Team, wanted: Sequence[str]) -> tuple[int, int]:
-    """How many of the parts it has not: those that nobody can be called out for first."""
-    missing = [part for part in wanted if not set(SKILLS[part]) & set(team.entry.skills)]
-    return sum(part not in CALLED for part in missing), len(missing)
+def _home(place: _Place, visit: Visit) -> HomeToVisit:
+    return HomeToVisit(
+        place.home_id, place.grid, place.walk, (visit.team,), visit.rank, visit.slack_quarters, visit.turn_back,
+        urgent=visit.urgent, facility=visit.facility,
+    )  # fmt: skip
 
 
-def _fewest(teams: list[Team], first: bool) -> Team:
-    return min(teams, key=lambda p: (p.first if first else 0, p.load + p.made, p.worker_id))
+def _with(one: HomeToVisit, other: HomeToVisit) -> HomeToVisit:
+    """Two of one home: as urgent as the more urgent of them."""
+    backs = [b for b in (one.turn_back, other.turn_back) if b is not None]
+    return replace(
+        one, asks=(*one.asks, *other.asks), rank=min(one.rank, other.rank), quarters=min(one.quarters, other.quarters),
+        walk=min(one.walk, other.walk), turn_back=min(backs, default=None), keeps=one.keeps or other.keeps,
+        urgent=one.urgent or other.urgent, facility=one.facility or other.facility,
+    )  # fmt: skip
+
+
+async def _places(db: Connection, warning_id: str, people: Sequence[str], *, walk: bool = False) -> dict[str, _Place]:
+    """Where each of them is visited; `walk`: with the place in the walk, which has to be unpacked.
+
+    Whoever lives in a house of many is a home of their own: a door each where the house has not answered for them.
+    """
+    if not people:
+        return {}
+    path = tables.path.c
+    wanted = [path.person_id, path.household_id, path.grid_id, path.profile_key, *([path.entry] if walk else [])]
+    rows = [
+        row
+        for part in chunks(sorted(set(people)), 500)
+        for row in await db.execute(
+            sa.select(*wanted).where(path.warning_id == warning_id, one_of(path.person_id, part))
+        )
+    ]
+    kept = await tables.profiles_of(db, {r.profile_key for r in rows})
+    shares = {key for key, profile in kept.items() if profile.kind != "facility" and "facility" not in profile.groups}
+    return {
+        r.person_id: _Place(
+            r.household_id if r.profile_key in shares else r.person_id, r.grid_id,
+            tables.decode_person(r.entry).walk_seq if walk else 0,
+        )
+        for r in rows
+    }  # fmt: skip
+
+
+async def _visited_before(db: Connection, warning_id: str, people: Iterable[str]) -> dict[str, str]:
+    """A second visit goes to the team that made the first: they know the door. One that was moved up stays with the team that
+    had it: they may be on the way there."""
+    rows = await db.execute(
+        sa.select(delivery.c.person_id, delivery.c.slot).where(
+            delivery.c.warning_id == warning_id, delivery.c.person_id.in_(list(people)),
+            delivery.c.kind == DeliveryKind.VISIT, ON_A_LIST,
+            sa.or_(delivery.c.answer != "", delivery.c.state_reason == MOVED_UP),
+        ).order_by(delivery.c.try_no)
+    )  # fmt: skip
+    return {r.person_id: r.slot for r in rows}

@@ -6,15 +6,15 @@ at once: whatever comes first, the newest question's answer is what stays.
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from msgspec.structs import replace
 
-from services.router.doors.teams import doors_in
-from services.router.explaining.foresee import foresee
+from services.router.doors.capacity import foretold
+from services.router.explaining.outcomes import Outcomes, ProfileOutcome
 from services.router.planning.contexts import Contexts
 from services.router.planning.plan import WarningContext
 from services.shared.database import locks
@@ -25,8 +25,6 @@ from services.shared.ledger.warnings import warning_preview
 from services.shared.messages import AudienceFound, WarningIssued, decode, encode
 from services.shared.tiers import Tier
 
-AT_ONCE = 25  # profiles walked before the loop goes round: some 10 ms
-
 
 async def ask(tx: Connection, asked: WarningIssued) -> None:
     """Somebody waits for it: nothing is shown until the answer comes, which may have come already."""
@@ -36,7 +34,7 @@ async def ask(tx: Connection, asked: WarningIssued) -> None:
         await _keep(tx, asked, None)
 
 
-async def counted(db: Connection, contexts: Contexts, message: AudienceFound) -> dict[str, Any]:
+async def counted(db: Connection, contexts: Contexts, outcomes: Outcomes, message: AudienceFound) -> dict[str, Any]:
     """For each tier a person may decide, whom the warning would reach by which channel; others have their turn meanwhile."""
     asked = message.asked
     if asked is None:
@@ -46,19 +44,14 @@ async def counted(db: Connection, contexts: Contexts, message: AudienceFound) ->
     found = {}
     for tier in tiers:
         ctx = WarningContext(_at(asked, tier), contexts.current, drivers, channels)
-        found[tier.word] = await _tier(ctx, message) | {"doors_possible": _doors_possible(ctx, message)}
+        known = await outcomes.of(ctx, contexts.current_key, message.profiles)
+        found[tier.word] = _tier(ctx, known, message)
     return {
         "people": sum(message.counts),
         "estimated": message.estimated,
         "unresolved": [list(u) for u in message.unresolved],
         "tiers": found,
     }
-
-
-def _doors_possible(ctx: WarningContext, message: AudienceFound) -> int:
-    """How many doors the teams on shift can do until it is too late."""
-    left = ctx.last_door() - ctx.issued.released
-    return sum(doors_in(one.doors_per_hour, left) for one in message.workers)
 
 
 async def answer(tx: Connection, message: AudienceFound, result: dict[str, Any]) -> None:
@@ -96,41 +89,53 @@ def _at(issued: WarningIssued, tier: Tier) -> WarningIssued:
     return replace(issued, tier=int(tier))
 
 
-async def _tier(ctx: WarningContext, message: AudienceFound) -> dict[str, Any]:
+def _tier(ctx: WarningContext, known: Mapping[str, ProfileOutcome], message: AudienceFound) -> dict[str, Any]:
     groups: Counter[str] = Counter()
     no_path: Counter[str] = Counter()
     few: Counter[str] = Counter()
     channels: Counter[str] = Counter()
-    doors = not_asked = none = unverified = 0
-    for n, (profile, count) in enumerate(zip(message.profiles, message.counts, strict=True)):
-        if n % AT_ONCE == 0:
-            await asyncio.sleep(0)
-        seen = foresee(ctx, profile, ())
-        plan = seen.plan
-        guessed = plan.usable == 0 and any(use.unverified for use in plan.channels)
+    not_asked = none = unverified = at_once = in_all = 0
+    doors: list[tuple[int, str, int]] = []
+    seconds = ctx.last_door() - ctx.issued.released
+    for profile, count in zip(message.profiles, message.counts, strict=True):
+        seen = known[profile.key]
         for group in profile.groups or ("general",):
             groups[group] += count
-            if plan.usable == 0 and not guessed:
+            if seen.usable == 0 and not seen.guessed:
                 no_path[group] += count
-            elif plan.usable == 1:
+            elif seen.usable == 1:
                 few[group] += count
-        if not plan.asked:
+        if not seen.asked:
             not_asked += count
             continue
-        none += count if plan.usable == 0 and not guessed else 0
-        unverified += count if guessed else 0
-        told = ("person", "facility", "supporter")
-        for channel in {act.channel.partition(":")[0] for act in seen.acts if act.to in told}:
+        none += count if seen.usable == 0 and not seen.guessed else 0
+        unverified += count if seen.guessed else 0
+        for channel in seen.told:
             channels[channel] += count
-        if seen.door_minute() == seen.held_min:
-            doors += count
-            channels["door at 0" if "door" in seen.channels() else "fire_service_list at 0"] += count
+        if seen.door_min is None:
+            continue
+        in_all += count if seen.by_team and 60 * seen.door_min < seconds else 0
+        if seen.at_once:
+            at_once += count
+            channels["door at 0" if seen.by_team else "fire_service_list at 0"] += count
+            if seen.by_team:
+                doors.append((seen.rank, seen.team, count))
+    can = foretold(doors, message.workers, seconds)
     return {
         "by_group": {
             g: {"people": n, "one_channel": few[g], "no_channel": no_path[g]} for g, n in sorted(groups.items())
         },
         "by_channel": dict(sorted(channels.items())),
-        "doors_at_0": doors,
+        "doors_at_0": at_once,
+        "doors_of_teams": can.doors,
+        "doors_possible": can.possible,
+        "doors_in_all": in_all,
+        "teams": can.teams,
+        "doors_over_s": can.over_s,
+        "doors_left": can.left,
+        "more_teams": can.more_teams,
+        "doors_beyond": can.beyond,
+        "turn_back": ctx.last_door(),
         "not_asked": not_asked,
         "no_channel": none,
         "unverified_only": unverified,

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from services.router.cases import carry_over
 from services.router.clock import officials
-from services.router.doors.teams import doors_in
+from services.router.doors.assignment import doors_in
 from services.router.opening.part_returns import close_page
 from services.router.planning import elsewhere, reaches_nobody
 from services.router.planning.contexts import Contexts
@@ -88,7 +88,8 @@ class OpenPaths:
         replaced = ctx.issued.replaces if ctx.issued.kind == "update" else ()
         called = await carry_over.still_open(tx, ctx.issued.warning_id, replaced, sorted(profile_of))
         barred = await elsewhere.barred(tx, ctx.issued.warning_id, sorted(profile_of), now)
-        templates = Templates(partial(first_steps, ctx, now, stopped), grids=bool(ctx.workers))
+        zones = bool(ctx.policy.door_list.way_out_by_zone)
+        templates = Templates(partial(first_steps, ctx, now, stopped), grids=bool(ctx.workers), zones=zones)
         for entry in sorted(people, key=lambda e: e.person_id):
             profile = profiles[entry.profile]
             deltas.person(profile.key, "targeted")
@@ -141,7 +142,7 @@ class OpenPaths:
                 "warning_id": message.warning_id,
                 "worker_id": w.worker_id,
                 "entry": tables.encode(w),
-                "capacity": doors_in(w.doors_per_hour, left),
+                "capacity": max(1, doors_in(w.doors_per_hour, left)) if left > 0 and w.doors_per_hour else 0,
             }
             for w in message.workers
         ]

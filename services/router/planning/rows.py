@@ -330,7 +330,7 @@ def _params(ctx: WarningContext, person: Person, plan: PathPlan, *, urgent: bool
         closing=plan.closing,
         respond=ctx.respond,
         rank=rank(ctx.policy, plan, person.profile, urgent=urgent),
-        slack_quarters=0 if urgent else slack_bucket(ctx, plan),
+        slack_quarters=0 if urgent else slack_bucket(ctx, plan, person.entry.zone_id),
         urgent=urgent,
         facility=person.profile.kind == "facility",
         turn_back=ctx.turn_back(person.entry.zone_id),
@@ -355,9 +355,9 @@ def rank(policy: Policy, plan: PathPlan, profile: Profile, *, urgent: bool) -> i
     return next((n for n, word in enumerate(policy.shortage.rank, 2) if word in true), len(policy.shortage.rank) + 2)
 
 
-def slack_bucket(ctx: WarningContext, plan: PathPlan) -> int:
-    """Quarters of an hour between release and the last moment to set out for this door; 0 is the most urgent."""
-    back = ctx.turn_back()
+def slack_bucket(ctx: WarningContext, plan: PathPlan, zone_id: str) -> int:
+    """Quarters of an hour between release and the last moment to set out for a door there; 0 is the most urgent."""
+    back = ctx.turn_back(zone_id)
     if ctx.issued.impact is None:
         slack = ctx.policy.impact_time.unknown_means_slack_min
     else:

@@ -1,7 +1,8 @@
 """Plans once for all people who are alike to a policy, and fills in who each of them is. Pure.
 
-What is planned hangs on a person's profile, on the kinds of their contacts and helpers, and, where officers are on shift, on
-their grid. So it is worked out for somebody with marks in the place of ids and addresses, by the same walk as for anybody.
+What is planned hangs on a person's profile, on the kinds of their contacts and helpers, where officers are on shift on their
+grid, and where zones have ways out of their own on their zone. So it is worked out for somebody with marks in the place of ids
+and addresses, by the same walk as for anybody.
 """
 
 from __future__ import annotations
@@ -44,19 +45,21 @@ Plan = Callable[[Person, str], PathStart]  # walks a person's first steps; the t
 
 
 class Templates:
-    """The plans of one page; `plan` is what is filled in, `grids` whether officers of a person's grid may be asked."""
+    """The plans of one page; `plan` is what is filled in, `grids` whether officers of a person's grid may be asked,
+    `zones` whether the time to turn back hangs on the zone."""
 
-    def __init__(self, plan: Plan, *, grids: bool) -> None:
+    def __init__(self, plan: Plan, *, grids: bool, zones: bool) -> None:
         self._plan = plan
-        self._grids = grids
-        self._known: dict[tuple[str, Shape, str, str, str], tuple[PathStart, list[_Row]]] = {}
+        self._grids, self._zones = grids, zones
+        self._known: dict[tuple[str, Shape, str, str, str, str], tuple[PathStart, list[_Row]]] = {}
 
     def planned(self, entry: PersonEntry, profile: Profile, enough: str, barred: str = "") -> PersonPlan:
         """The same as walking this person's steps; `enough` is why they are not told, `barred` why their door is forbidden."""
         shape = _shape(entry)
         if shape is None:
             return self._one(entry, profile, enough, barred)
-        key = (profile.key, shape, entry.grid_id if self._grids else "", enough, barred)
+        grid, zone = entry.grid_id if self._grids else "", entry.zone_id if self._zones else ""
+        key = (profile.key, shape, grid, zone, enough, barred)
         found = self._known.get(key)
         if found is None:
             start, rows = self._one(_marked(entry), profile, enough, barred)

@@ -343,6 +343,7 @@ class DoorList(Entry):
     print_turn_back_time: Literal[True]  # whoever goes must know when to turn back
     never_reorder_begun: StrictBool
     second_knock_s: Annotated[float, Between(1, 240, unit=60)] = Field(2400.0, alias="second_knock_min")
+    opened_within_s: Annotated[float, Between(1, 240, unit=60)] = Field(600.0, alias="opened_within_min")
     way_out_s: Annotated[float, Between(0, 240, unit=60)] = Field(600.0, alias="way_out_min")
     way_out_by_zone: dict[str, Annotated[float, Between(0, 240, unit=60)]] = Field({}, alias="way_out_by_zone_min")
     turn_back_margin_s: Annotated[float, Between(0, 240, unit=60)] = Field(600.0, alias="turn_back_margin_min")

@@ -17,6 +17,7 @@ from services.shared.ledger.kinds import DeliveryKind
 from services.shared.ledger.tables import delivery
 
 MOVED = ("moving", "leaving", "safe", "not_there")
+ALL_MOVED = ("safe", "not_there")
 MOST = 200
 
 
@@ -31,6 +32,8 @@ class Called(NamedTuple):
     spoken_at: float | None
     by: str
     answer: str
+    heads: int | None = None  # of a house: how many are in it at this hour, None where nobody has said
+    out: int | None = None  # how many of them have moved, None where nobody has said
 
     @property
     def moved(self) -> bool:
@@ -39,12 +42,15 @@ class Called(NamedTuple):
 
 
 class Board(NamedTuple):
-    """Who is on it; of the houses: how many, spoken with, and moved."""
+    """Who is on it; of the houses: how many, spoken with, and moved; how many people are in those whose heads are known, and
+    how many of them have moved."""
 
     called: Sequence[Called]
     houses: int
     spoken: int
     moved: int
+    heads: int
+    out: int
 
 
 class OneCall(NamedTuple):
@@ -61,10 +67,21 @@ class OneCall(NamedTuple):
     answer: str
     answer_at: float | None
     answer_by: str
+    answer_covers: int
 
 
-def one_called(who: str, role: str, zones: Iterable[str], calls: Sequence[OneCall]) -> Called:
-    """What came of the calls to one of them: whoever answered, or listened, was spoken with."""
+def heads_in(flags: Iterable[str], *, night: bool) -> int | None:
+    """How many are in a house by day or at night, as its flags say; None where they do not."""
+    word = "heads_night_" if night else "heads_day_"
+    said = [flag.removeprefix(word) for flag in flags if flag.startswith(word)]
+    return next((int(n) for n in said if n.isdigit()), None)
+
+
+def one_called(who: str, role: str, zones: Iterable[str], calls: Sequence[OneCall], heads: int | None = None) -> Called:
+    """What came of the calls to one of them: whoever answered, or listened, was spoken with.
+
+    A house that has said how many have moved (`N12`) has so many out; one that said all have, its heads.
+    """
     made = [c for c in calls if c.attempts > 0]
     heard = [c for c in calls if c.evidence >= Evidence.HEARD or c.answer]
     answers = sorted((c for c in calls if c.answer), key=lambda c: c.answer_at or 0.0)
@@ -72,8 +89,16 @@ def one_called(who: str, role: str, zones: Iterable[str], calls: Sequence[OneCal
     times = [at for c in heard if (at := c.answer_at if c.answer else c.evidence_at) is not None]
     return Called(
         who, role, tuple(sorted(zones)), sum(c.attempts for c in made), max((c.due_at or 0.0 for c in made), default=None),
-        min(times, default=None), last.answer_by if last else "", last.answer if last else "",
+        min(times, default=None), last.answer_by if last else "", last.answer if last else "", heads,
+        _out(answers, heads) if role == "house" else None,
     )  # fmt: skip
+
+
+def _out(answers: Sequence[OneCall], heads: int | None) -> int | None:
+    counted = max((c.answer_covers for c in answers if c.answer in MOVED and c.answer_covers > 1), default=None)
+    if any(c.answer in ALL_MOVED for c in answers):
+        return heads if heads is not None else counted
+    return counted if heads is None or counted is None else min(counted, heads)
 
 
 def in_order(called: Iterable[Called]) -> list[Called]:
@@ -83,16 +108,15 @@ def in_order(called: Iterable[Called]) -> list[Called]:
     )
 
 
-async def of(db: Connection, warning_id: str) -> Board:
-    """The board of a warning; officials are those its policy has called."""
+async def of(db: Connection, warning_id: str, *, night: bool) -> Board:
+    """The board of a warning, by day or at night; officials are those its policy has called."""
     path = tables.path.c
     houses_ = sa.select(path.person_id, path.zone_id, path.profile_key).where(
         path.warning_id == warning_id, sa.not_(path.outside)
     )
     keys = set(await db.scalars(sa.select(path.profile_key).where(path.warning_id == warning_id).distinct()))
-    kinds = {key: p.kind for key, p in (await tables.profiles_of(db, keys)).items()}
-    theirs = sorted(key for key, kind in kinds.items() if kind == "facility")
-    houses = {r.person_id: r.zone_id for r in await db.execute(houses_.where(path.profile_key.in_(theirs)))}
+    theirs = {key: p for key, p in (await tables.profiles_of(db, keys)).items() if p.kind == "facility"}
+    houses = {r.person_id: r for r in await db.execute(houses_.where(path.profile_key.in_(sorted(theirs))))}
     rows = await rows_of(
         db,
         OneCall,
@@ -102,8 +126,14 @@ async def of(db: Connection, warning_id: str) -> Board:
         ),
     )
     made = [
-        one_called(who, "house", (zone,), [r for r in mine if r.kind != DeliveryKind.OFFICIAL])
-        for who, zone in houses.items()
+        one_called(
+            who,
+            "house",
+            (house.zone_id,),
+            [r for r in mine if r.kind != DeliveryKind.OFFICIAL],
+            heads_in(theirs[house.profile_key].flags, night=night),
+        )
+        for who, house in houses.items()
         for mine in [[r for r in rows if r.person_id == who]]
     ]
     calls: dict[str, list[OneCall]] = {}
@@ -115,7 +145,11 @@ async def of(db: Connection, warning_id: str) -> Board:
     return Board(in_order(made)[:MOST], *tallied(made))
 
 
-def tallied(called: Iterable[Called]) -> tuple[int, int, int]:
-    """(houses, spoken with, moved)."""
+def tallied(called: Iterable[Called]) -> tuple[int, int, int, int, int]:
+    """(houses, spoken with, moved, their heads, how many of them are out)."""
     houses = [c for c in called if c.role == "house"]
-    return len(houses), sum(c.spoken_at is not None for c in houses), sum(c.moved for c in houses)
+    known = [c for c in houses if c.heads is not None]
+    return (
+        len(houses), sum(c.spoken_at is not None for c in houses), sum(c.moved for c in houses),
+        sum(c.heads or 0 for c in known), sum(c.out or 0 for c in known),
+    )  # fmt: skip

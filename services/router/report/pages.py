@@ -25,7 +25,7 @@ from services.shared.ledger.approvals import asked_about, has_preapprovals
 from services.shared.ledger.warnings import warning_scope, warning_state, warning_text
 from services.shared.powers.approval import LARGE_PEOPLE, approval_of, in_short
 from services.shared.powers.changes import changes, replaced_by, version_of
-from services.shared.powers.ground import contradicts, neighbours
+from services.shared.powers.ground import contradicts, km2, neighbours
 from services.shared.powers.may import may
 from services.shared.powers.power import Power
 from services.shared.powers.warnings import warning_thing
@@ -52,7 +52,7 @@ class PreviewTexts(Protocol):
     """Makes every channel's text of a warning's parts."""
 
     def __call__(
-        self, parts: Mapping[str, Any], tier: Tier | None, number: str, hotline: str, *, drill: bool
+        self, parts: Mapping[str, Any], tier: Tier | None, number: str, hotline: str, *, drill: bool, ending: str = ""
     ) -> Sequence[Spoken]: ...
 
 
@@ -135,7 +135,7 @@ class LivePages:
             changed_parts=changes(before, after, self._platform.settings.offset_at) if before and after else [],
             typed=where.braked or (approval.people or 0) >= LARGE_PEOPLE,
             to_type=[in_short(parts[language]["place"]) for language in parts["languages"]],
-            km2=where.km2,
+            km2=where.km2 or km2(ground),  # an ending's is not kept
             picture=picture_of(ground, around),
             overlaps=[(o, contradicts(parts.get("instruction", ""), state.ending, o)) for o in others],
             for_reader_of=_for_reader_of,
@@ -147,6 +147,7 @@ class LivePages:
             unsendable=may(shown, Power.SEND, thing) or (may(shown, Power.END, thing) if state.ending else None),
             says_doors=may(shown, Power.SAY_DOORS, thing) is None,
             ends=may(shown, Power.END, thing) is None,
+            returns=bool(parts.get("sketched")) and may(shown, Power.HAND_BACK, thing) is None,
             pressed="doors" in request.query or "tier" in request.query,
             hazard=hazard,
             instruction=parts.get("instruction", ""),
@@ -157,16 +158,18 @@ class LivePages:
             tier_reason=parts.get("tier_reason", ""),
             notes=parts.get("notes", []),
             instructions=NAMES,
-            said=self._said(parts, Tier(state.tier) if state.tier else None, state.number),
+            said=self._said(parts, Tier(state.tier) if state.tier else None, state.number, state.ending),
         )
 
-    def _said(self, parts: Mapping[str, Any], tier: Tier | None, number: str) -> dict[str, dict[str, Spoken]]:
+    def _said(
+        self, parts: Mapping[str, Any], tier: Tier | None, number: str, ending: str
+    ) -> dict[str, dict[str, Spoken]]:
         """Language > channel > the text; empty where this process was given nothing that makes them."""
         if self._say is None:
             return {}
         settings = self._platform.settings
         found: dict[str, dict[str, Spoken]] = {}
-        for one in self._say(parts, tier, number, settings.hotline, drill=settings.plane == "drill"):
+        for one in self._say(parts, tier, number, settings.hotline, drill=settings.plane == "drill", ending=ending):
             found.setdefault(one.language, {})[one.channel] = one
         return found
 

@@ -13,12 +13,13 @@ from markupsafe import Markup
 from msgspec.structs import replace
 
 from services.router.cases import view
-from services.router.clock import officials, silence
-from services.router.doors import teams, waiting
+from services.router.clock import officials, silence, taken_lists
+from services.router.doors.capacity import Capacity
 from services.router.planning.contexts import Contexts
 from services.router.planning.plan import WarningContext
 from services.router.policy.vocabulary import FIRE_SERVICE
 from services.router.report import board, report, team_board, zones
+from services.router.report.not_reached import room, sends_people
 from services.router.safety import rescue
 from services.router.store import tables
 from services.shared import alarms
@@ -27,7 +28,6 @@ from services.shared.database.rows import columns, row_of
 from services.shared.errors import NotFound
 from services.shared.i18n import language, t, tn
 from services.shared.ledger.channels import failing_channels
-from services.shared.ledger.tables import delivery
 from services.shared.ledger.warnings import WarningState, warning_state, warning_text
 from services.shared.powers.may import Thing, may
 from services.shared.powers.power import Power
@@ -67,20 +67,14 @@ KEPT_S = 20.0  # wall; villages and board are dear to count, and are not counted
 COMING_IN_S = 1.0  # the same while more people come under the warning
 
 
-class DoorRoom(NamedTuple):
-    """How many doors the teams can still do, and how many wait or are on a list undone."""
-
-    possible: int
-    needed: int
-
-
 class CountedSeldom(NamedTuple):
-    """What is counted once in a while: when (monotonic) and of how many targeted, the villages, the board."""
+    """What is counted once in a while: when (monotonic) and of how many targeted, the villages, the board, what teams can do."""
 
     at: float
     targeted: int
     zones: zones.Villages
     board: board.Board
+    room: Capacity | None
 
 
 class Glance(NamedTuple):
@@ -135,7 +129,7 @@ class Snapshots:
             cases = view.without_people(cases)
         active = state.state == "active"
         every = ctx.policy.updates.get(ctx.tier) if ctx is not None and active else None
-        counted = await self._villages(db, warning_id, figures["targeted"])
+        counted = await self._seldom(db, warning_id, figures["targeted"], ctx, now)
         open_cases = [c for c in cases if c["state"] != "closed"]
         return {
             "who": who, "figures": figures, "missing": [(m, profiles[m.profile_key]) for m in missing],
@@ -146,6 +140,7 @@ class Snapshots:
             "instruction": text.parts.get("instruction", ""), "still": still,
             "down": await silence.down(db, warning_id), "failing": await failing_channels(db),
             "alarms": await alarms.standing(db),
+            "unopened": [worker_id[:8] for worker_id in await taken_lists.unopened(db, warning_id)],
             "unspoken": [worker_id[:8] for worker_id in await officials.unspoken(db, warning_id)],
             "next_update": (
                 state.released_at + every if every and state.released_at and state.kind != "ending" else None
@@ -153,19 +148,23 @@ class Snapshots:
             "plane": self._platform.settings.plane,
             "may": offered, "rescue": FIRE_SERVICE,
             "ending": state.kind == "ending", "running": active and not still,
-            "impact": ctx.issued.impact if ctx is not None else None, "room": await _room(db, ctx, now),
+            "impact": ctx.issued.impact if ctx is not None else None, "begun": ctx is not None,
+            "room": counted.room if sends_people(ctx) else None,
             "teams": await team_board.of(db, ctx, warning_id, now),
             "rescue_list": await rescue.of(db, warning_id),
             "listed_most": LISTED, "most_missing": report.MISSING_SHOWN,
             "villages": counted.zones, "board": counted.board, "headline": _headline(state, figures),
         }  # fmt: skip
 
-    async def _villages(self, db: Connection, warning_id: str, targeted: int) -> CountedSeldom:
+    async def _seldom(
+        self, db: Connection, warning_id: str, targeted: int, ctx: WarningContext | None, now: float
+    ) -> CountedSeldom:
         """While pages of the audience come in what was counted before them is soon no truth."""
         found = self._kept.get(warning_id)
         if found is None or time.monotonic() - found.at > (KEPT_S if found.targeted == targeted else COMING_IN_S):
-            villages, called = await zones.of(db, warning_id), await board.of(db, warning_id)
-            found = CountedSeldom(time.monotonic(), targeted, villages, called)
+            night = ctx is not None and ctx.is_night(now)
+            villages, called = await zones.of(db, warning_id), await board.of(db, warning_id, night=night)
+            found = CountedSeldom(time.monotonic(), targeted, villages, called, await room(db, ctx, now))
             self._kept[warning_id] = found
             for old in [k for k, v in self._kept.items() if time.monotonic() - v.at > 10 * KEPT_S]:
                 del self._kept[old]
@@ -211,13 +210,3 @@ def sentence(values: Values) -> str:
     people = tn("{n:,} person open", "{n:,} people open", figures["open"])
     calls = tn("{n} call for help without an owner", "{n} calls for help without an owner", totals["nobodys"])
     return t("{people}, {calls}.", people=people, calls=calls)
-
-
-async def _room(db: Connection, ctx: WarningContext | None, now: float) -> DoorRoom | None:
-    """None where nobody goes to doors: by the hazard, the commander, or since it is over."""
-    if ctx is None or ctx.state != "active" or ctx.phone_only or ctx.doors == "unsafe" or ctx.issued.kind == "ending":
-        return None
-    mine = delivery.c.warning_id == ctx.issued.warning_id
-    needed = await db.scalar(sa.select(sa.func.count()).select_from(delivery).where(mine, sa.or_(*waiting.OPEN)))
-    found = await teams.teams_of(db, ctx, now)
-    return DoorRoom(sum(max(0, one.room + one.open) for one in found.values()), int(needed or 0))

@@ -25,8 +25,8 @@ NOT_MADE = sa.and_(  # a visit on a list, or about to be put there, that nobody 
 
 async def hand_on(
     tx: Connection, ctx: WarningContext, slot: str, reason: str, step: str, now: float, plane: str
-) -> None:
-    """Takes the doors it was not at off its list; people whose path is open get a visit anew."""
+) -> int:
+    """Takes the doors it was not at off its list, how many; people whose path is open get a visit anew."""
     warning_id = ctx.issued.warning_id
     rows = (
         await tx.execute(
@@ -54,3 +54,4 @@ async def hand_on(
     await put(tx, ctx, new, deltas, {p.person_id: p.profile_key for p in paths}, plane)
     await cases.taken_back(tx, warning_id, people, now, reason)
     await deltas.add(tx)
+    return len(ids)

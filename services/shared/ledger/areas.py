@@ -32,6 +32,21 @@ geocode = sa.Table(
     sa.Column("authority", sa.String(80), nullable=False, comment="who defined it; empty: nobody's yet"),
 )
 
+risk_zone = sa.Table(
+    "registry_risk_zone",
+    metadata,
+    sa.Column("zone_id", sa.String(120), primary_key=True),
+    sa.Column("hazard", sa.String(40), primary_key=True),
+    sa.Column("class", sa.SmallInteger, nullable=False, comment="1 low to 4 very high"),
+    sa.Column("name", sa.String(300), nullable=False),
+    sa.Column("geojson", sa.Text, nullable=False),
+    sa.Column("west", sa.Double, nullable=False),
+    sa.Column("south", sa.Double, nullable=False),
+    sa.Column("east", sa.Double, nullable=False),
+    sa.Column("north", sa.Double, nullable=False),
+    sa.Column("authority", sa.String(80), nullable=False, comment="who defined it; empty: nobody's yet"),
+)
+
 
 async def of_codes(
     db: Connection, geocodes: Iterable[tuple[str, str]]

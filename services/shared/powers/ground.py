@@ -49,6 +49,28 @@ def _flat(points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.column_stack((points[:, 0] * narrow, points[:, 1])) * KM_A_DEGREE
 
 
+class Way(NamedTuple):
+    """From a shape to a point: from its nearest edge, 0.0 where the point lies within; degrees from north by east."""
+
+    km: float
+    degrees: float
+
+
+def way_to(shape: shapely.Geometry, lat: float, lon: float) -> Way:
+    """Within a few per cent, of a shape no larger than a province; the direction is from the shape's middle."""
+    narrow = float(np.cos(np.radians(lat)))
+
+    def flat(points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        return (points - (lon, lat)) * (narrow * KM_A_DEGREE, KM_A_DEGREE)
+
+    here = shapely.transform(shape, flat)
+    middle = shapely.centroid(here)
+    return Way(
+        float(shapely.distance(here, shapely.Point(0.0, 0.0))),
+        float(np.degrees(np.arctan2(-middle.x, -middle.y))) % 360.0,
+    )
+
+
 class Neighbour(NamedTuple):
     """Another warning in force that shares ground, or might where a place is not known."""
 

@@ -24,6 +24,7 @@ class Power(StrEnum):
     REVIEW = "review"  # what one person sent by one
     SPEAK = "speak"  # in a sender's name
     SEND = "send"
+    HAND_BACK = "hand back"  # a draft to whoever wrote it, to be changed
     REPLACE = "replace"  # by an update
     END = "end"
     CHECK = "say that we are checking"  # or give up what nobody has got: it never waits
@@ -101,6 +102,7 @@ BOUNDS: dict[Power, Bound] = {
     Power.REVIEW: Bound("send", owner=True),
     Power.SPEAK: Bound("draft", subject=True),
     Power.SEND: Bound("send", owner=True, area=True, tier=True, subject=True, second=True, fresh="high tier"),
+    Power.HAND_BACK: Bound("send", owner=True, area=True, tier=True, subject=True),
     Power.REPLACE: Bound("send", owner=True, area=True, tier=True, subject=True),
     Power.END: Bound("cancel", owner=True, area=True, tier=True, subject=True, fresh="above alone"),
     Power.CHECK: Bound("cancel", owner=True, area=True, tier=True, subject=True),

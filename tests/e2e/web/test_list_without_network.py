@@ -108,7 +108,8 @@ async def officer(browser: Browser, town: Town, number: str) -> AsyncIterator[Of
     finally:
         await context.close()
         await line.cut()
-    await town.cancel(warning_id, "sent_by_mistake")
+    if "active" == await town.state(warning_id):
+        await town.cancel(warning_id, "sent_by_mistake")
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -199,6 +200,24 @@ async def test_a_list_that_was_taken_back_is_on_no_phone_any_more(phone: Officer
     with pytest.raises(Error, match=r"ERR_FAILED|ERR_CONNECTION"):
         await phone.page.goto(phone.link)
     assert [] == await phone.answers(first)
+
+
+async def test_what_was_tapped_before_the_end_goes_out_after_it(browser: Browser, tocsin: Town) -> None:
+    """The list names nobody any more, and what its phone had kept is not lost."""
+    async with officer(browser, tocsin, "OFF-OVER") as phone:
+        first, *_ = await phone.doors()
+        await phone.line.cut()
+        await phone.tap(first, "NEEDS HELP")
+        await expect(phone.page.locator("#phone-waiting")).to_contain_text("Not sent yet: 1.")
+        await tocsin.cancel(phone.warning_id, "danger_lower_stay_away")
+        await phone.line.mend()
+        await phone.page.reload()
+        assert 0 == await phone.page.locator("article.visit").count()
+        await expect(phone.page.locator("#phone-waiting")).to_have_text("All is sent.")
+        assert [("help", "")] == await phone.answers(first)
+        await phone.line.cut()
+        with pytest.raises(Error, match=r"ERR_FAILED|ERR_CONNECTION"):
+            await phone.page.goto(phone.link)
 
 
 async def test_a_server_that_answers_with_a_fault_loses_nothing(phone: Officer) -> None:

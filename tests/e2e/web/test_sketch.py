@@ -9,20 +9,30 @@ import pytest
 import pytest_asyncio
 import shapely
 import sqlalchemy as sa
+from msgspec.structs import replace
 from playwright.async_api import Browser, Page, Route
 
 from services.gateway.drafting import sketch_store
-from services.gateway.drafting.sketch_store import sketch
+from services.gateway.drafting.sketch import Wording
+from services.gateway.drafting.sketch_store import Sketch, sketch
+from services.gateway.store import message
 from services.registry.importing.write import import_areas
-from services.registry.model.facilities import AreaIn
+from services.registry.model.facilities import AreaIn, PlaceIn
+from services.registry.people.places import import_places
 from services.shared.audit import trail
+from services.shared.bus.outbox import new_id
+from services.shared.database.engine import Connection
+from services.shared.ledger.areas import risk_zone
 from services.shared.ledger.warnings import warning_preview
+from services.shared.powers.who import Who
 from services.shared.tiers import Tier
+from tests.kit import alerts
 from tests.kit.town import Town
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 PEOPLE = 60
 NANLING = str(shapely.to_geojson(shapely.box(102.95, 29.95, 103.05, 30.05)))
+GULLY = str(shapely.to_geojson(shapely.box(103.0, 30.0, 103.01, 30.01)))
 HEDONG = str(shapely.to_geojson(shapely.box(103.05, 29.95, 103.12, 30.05)))
 
 
@@ -104,6 +114,45 @@ async def test_four_clicks_and_a_time_from_the_console_to_waiting_for_approval(w
         assert said in shown, said
     await tocsin.call("POST", f"/api/v1/warnings/{warning_id}/release", {"doors": "safe"})
     assert "active" == await tocsin.state(warning_id)
+
+
+async def test_risk_zones_of_the_hazard_are_chosen_by_one_press(writer: Writer, tocsin: Town):
+    """All of a class and above; on the sketch each can be taken away, and a saved one stays."""
+    rows = [
+        {"zone_id": f"Z{n}", "hazard": "flash_flood", "class": n, "name": f"Gully {n}", "authority": "", "west": 103.0,
+         "south": 30.0, "east": 103.01, "north": 30.01, "geojson": GULLY}
+        for n in (1, 3, 4)
+    ]  # fmt: skip
+    async with tocsin.node.platform.database.write() as tx:
+        await tx.execute(sa.insert(risk_zone), rows)
+    await writer.page.goto(f"{tocsin.url}/send/new?template=flash_flood.red.leave")
+    await writer.click("button", "Class 3 and above (2 zones)")
+    shown = await writer.shown()
+    for said in ("Check what you hand in", "Gully 4", "Gully 3"):
+        assert said in shown, said
+    assert "Gully 1" not in shown
+    await writer.page.goto(f"{tocsin.url}/send/{writer.sketch_id}")
+    await writer.page.get_by_label("Gully 4, class 4").uncheck()
+    await writer.page.get_by_role("button", name="Save").last.click()
+    assert await writer.page.get_by_label("Gully 3, class 3").is_checked()
+    assert not await writer.page.get_by_label("Gully 4, class 4").is_checked()
+    async with tocsin.node.platform.database.write() as tx:
+        await tx.execute(sa.delete(risk_zone))
+    await writer.page.goto(f"{tocsin.url}/send/{writer.sketch_id}/check")
+    assert "no such risk zone any more" in await writer.shown()
+
+
+async def test_a_call_is_heard_before_it_is_handed_in(writer: Writer, tocsin: Town):
+    """In each language, by a player of the browser; that there is no film in sign language is said."""
+    await writer.begun()
+    await writer.page.goto(f"{tocsin.url}/send/{writer.sketch_id}/check?waited=99")
+    for tag in ("en", "zh-Hans"):
+        address = await writer.page.locator(f"audio[src$='lang={tag}']").get_attribute("src")
+        answer = await writer.page.context.request.get(f"{tocsin.url}{address}")
+        assert ("audio/wav", b"RIFF") == (answer.headers["content-type"], (await answer.body())[:4])
+    assert "There is no film in sign language for this warning." in await writer.shown()
+    answer = await writer.page.context.request.get(f"{tocsin.url}/send/{writer.sketch_id}/aloud?lang=tlh")
+    assert 404 == answer.status
 
 
 async def test_it_goes_the_way_of_every_alert(writer: Writer, tocsin: Town):
@@ -203,7 +252,7 @@ async def test_the_check_says_whom_it_reaches_and_how_many_doors(writer: Writer,
     shown = await writer.shown()
     people = await writer.page.locator("#whom + p .huge").inner_text()
     assert 0 < int(people.replace(",", "")) <= PEOPLE + 20
-    for said in ("no channel they can use but broadcast", "the teams on shift can do", "By group", "By channel"):
+    for said in ("no channel they can use but broadcast", "doors, 3 teams", "By group", "By channel"):
         assert said in shown, said
     async with tocsin.node.platform.database.read() as db:
         asked = await db.scalar(sa.select(sa.func.count()).select_from(warning_preview))
@@ -339,6 +388,64 @@ async def test_an_update_says_what_it_changes_to_whoever_writes_and_whoever_send
     assert f"tocsin-{first}".encode() in document
 
 
+async def test_a_place_people_go_to_is_confirmed_anew_for_an_update(writer: Writer, tocsin: Town):
+    """It was open hours ago: its name stands there, the tick does not."""
+    await writer.begun()
+    page = writer.page
+    for tag in ("en", "zh-Hans"):
+        await page.locator(f"[name='place_to.{tag}']").fill("Nanling School")
+    await page.locator("[name=place_open]").check()
+    school = PlaceIn(place_id=new_id(), name="Nanling School", lat=30.0, lon=103.2, capacity=120)
+    await import_places(tocsin.node.platform.database, [school], actor="the test")
+    await page.get_by_role("button", name="Check before handing in").click()
+    shown = await writer.shown()
+    for said in (
+        "Nanling School lies 14.5 km east of the area.",
+        "does not know whether it is open",
+        "takes 120 people",
+    ):
+        assert said in shown, said
+    await writer.click("button", "Hand in for approval")
+    first = page.url.split("/live/")[1].split("/")[0]
+    await tocsin.settle()
+    await tocsin.call("POST", f"/api/v1/warnings/{first}/release", {"doors": "safe"})
+    await tocsin.settle()
+    await page.goto(f"{tocsin.url}/live/{first}?still=1")
+    await page.get_by_role("button", name="Update it").click()
+    assert "Nanling School" == await page.locator("[name='place_to.en']").input_value()
+    assert not await page.locator("[name=place_open]").is_checked()
+    await page.get_by_role("button", name="Check before handing in").click()
+    assert "have it confirmed, or leave it out" in await writer.shown()
+
+
+async def test_a_save_within_the_hand_in_takes_it_back(writer: Writer, tocsin: Town, monkeypatch: pytest.MonkeyPatch):
+    """What is handed in is what was looked at: the colleague's words are kept, shown, and in no warning."""
+    await writer.begun()
+    sketch_id, dated = writer.sketch_id, sketch_store.date_it
+
+    async def then_saved(tx: Connection, row: Sketch, now: float) -> Sketch | None:
+        found = await dated(tx, row, now)
+        content = replace(row.written, words={"en": Wording(headline="Theirs, within the hand-in")})
+        assert await sketch_store.change(tx, Who("li", "Li Na", row.authority, (), 4), row, content, now)
+        return found
+
+    await writer.page.goto(f"{tocsin.url}/send/{sketch_id}/check")
+    monkeypatch.setattr(sketch_store, "date_it", then_saved)
+    await writer.click("button", "Hand in for approval")
+    monkeypatch.undo()
+    shown = await writer.shown()
+    for said in ("Li Na has changed it meanwhile", "Theirs, within the hand-in"):
+        assert said in shown, said
+    async with tocsin.node.platform.database.read() as db:
+        row = await sketch_store.stored(db, sketch_id)
+        texts = await db.scalar(
+            sa.select(sa.func.count())
+            .select_from(message)
+            .where(message.c.identifier.startswith(f"sketch-{sketch_id}"))
+        )
+    assert ("", 0) == (row.warning_id, texts)
+
+
 async def test_what_did_not_go_out_is_not_updated(writer: Writer, tocsin: Town):
     """Nor by another authority what did."""
     await writer.begun()
@@ -409,3 +516,56 @@ async def test_save_pressed_while_it_saves_itself_is_no_clash_with_oneself(
     assert 0 == await page.locator("#clash").count()
     assert "Second" == await page.locator("#headline-en").input_value()
     await page.context.close()
+
+
+async def test_a_draft_returned_for_edit_is_changed_and_handed_in_anew(browser: Browser, writer: Writer, tocsin: Town):
+    """With a reason, which its writer reads on the first page, in the list and on the sketch; the log says who."""
+    await writer.begun()
+    await writer.page.goto(f"{tocsin.url}/send/{writer.sketch_id}/check")
+    sketch_id = writer.sketch_id
+    await writer.click("button", "Hand in for approval")
+    first = writer.page.url.split("/live/")[1].split("/")[0]
+    await tocsin.settle()
+    other = await signed_in(browser, tocsin)
+    await other.page.goto(f"{tocsin.url}/live/{first}/preview?waited=99")
+    await other.click("link", "Return it for edit")
+    await other.click("button", "Return it for edit")
+    assert f"/console/warnings/{first}/return" in other.page.url  # a reason is asked for
+    assert "draft" == await tocsin.state(first)
+    await other.page.get_by_label("What is to be changed").fill("Name the bridge")
+    await other.page.get_by_label("What is to be changed").press("Enter")
+    assert "draft" == await tocsin.state(first)  # Enter returns nothing
+    await other.page.goto(f"{tocsin.url}/console/warnings/{first}/return")
+    await other.page.get_by_label("What is to be changed").fill("Name the bridge")
+    await other.click("button", "Return it for edit")
+    assert "withdrawn" == await tocsin.state(first)
+    await other.page.context.close()
+    for address in ("/console", "/send", f"/send/{sketch_id}", f"/send/{sketch_id}/check"):
+        await writer.page.goto(tocsin.url + address)
+        assert "Name the bridge" in await writer.shown(), address
+    await writer.page.goto(f"{tocsin.url}/send/{sketch_id}")
+    await writer.page.locator("#headline-en").fill("Flash flood at Stone Bridge")
+    await writer.page.get_by_role("button", name="Check before handing in").click()
+    await writer.click("button", "Hand in for approval")
+    second = writer.page.url.split("/live/")[1].split("/")[0]
+    await tocsin.settle()
+    assert ("draft", "withdrawn") == (await tocsin.state(second), await tocsin.state(first))
+    await writer.page.goto(f"{tocsin.url}/console")
+    assert "Name the bridge" not in await writer.shown()
+    async with tocsin.node.platform.database.read() as db:
+        said = sa.select(trail.audit_log.c.reason).where(
+            trail.audit_log.c.act == "return_draft", trail.audit_log.c.subject == first
+        )
+        assert ["Name the bridge"] == list(await db.scalars(said))
+
+
+async def test_what_was_not_written_here_is_not_returned(writer: Writer, tocsin: Town):
+    """There is no sketch of it: its page offers no return, and an address typed by hand says why."""
+    pasted = await tocsin.draft(alerts.flood("A-PASTED"))
+    await writer.page.goto(f"{tocsin.url}/live/{pasted}/preview?waited=99")
+    assert 0 == await writer.page.get_by_role("link", name="Return it for edit").count()
+    await writer.page.goto(f"{tocsin.url}/console/warnings/{pasted}/return")
+    await writer.page.get_by_label("What is to be changed").fill("Name the bridge")
+    await writer.click("button", "Return it for edit")
+    assert "it was not written here" in await writer.shown()
+    assert "draft" == await tocsin.state(pasted)

@@ -153,7 +153,7 @@ def test_a_film_that_nothing_finds_is_said(tmp_path: Path, monkeypatch: pytest.M
 
 async def test_an_officer_shows_a_card_at_the_door() -> None:
     """On the list, without a network: drawings inline, the warning's words in each of its languages, phrases, yes, no, help."""
-    async with open_town(people=200) as town:
+    async with open_town(people=60) as town:
         warning_id = await town.warn(alerts.flood("CARD-1"), "red", "safe")
         await town.at("+20 min")
         mine = (

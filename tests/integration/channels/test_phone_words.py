@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -229,8 +230,16 @@ def _mutants() -> dict[str, Callable[[Any, pytest.MonkeyPatch], None]]:
         patch.setattr(module, "_index", lambda sent: real(()))
 
     def authority_is_ours(module: Any, patch: pytest.MonkeyPatch) -> None:
-        real = module._made
-        patch.setattr(module, "_made", lambda sent: module.replace(real(sent), own=10**6))
+        real = module._index
+
+        class Both:
+            def __init__(self, index: Any) -> None:
+                self.index = index
+
+            def with_pair(self, pair: tuple[str, str]) -> list[Any]:
+                return [one for kept in self.index for one in kept.with_pair(pair)]
+
+        patch.setattr(module, "_index", lambda sent: real(())._replace(ours=Both(real(sent))))
 
     def as_it_was(module: Any, patch: pytest.MonkeyPatch) -> None:
         patch.setattr(module, "_beside", lambda whole, left, doubtful: whole)
@@ -261,7 +270,6 @@ def _mutants() -> dict[str, Callable[[Any, pytest.MonkeyPatch], None]]:
     def no_figures(module: Any, patch: pytest.MonkeyPatch) -> None:
         patch.setattr(module, "_figures", lambda tokens: list(tokens))
         patch.setattr(module, "_ours", cache(module._ours.__wrapped__))
-        patch.setattr(module, "_made", cache(module._made.__wrapped__))
 
     return {
         "our own sentences are not known": marks(lambda found: [0] * len(found)),
@@ -302,3 +310,20 @@ def test_each_rule_is_needed(name: str, monkeypatch: pytest.MonkeyPatch) -> None
 def test_the_file_may_be_used() -> None:
     """No phrase that is taken out holds a word of help, and every offer does."""
     assert [] == list(findings())
+
+
+def test_our_own_sentences_are_read_once_for_all_replies() -> None:
+    """Hundreds call for help within a minute, on the loop that sends: each text costs its own words alone."""
+    read_phone("help please", sent=[ACTION])
+    calls = 0
+
+    def counted(frame: object, event: str, argument: object) -> None:
+        nonlocal calls
+        calls += 1
+
+    sys.setprofile(counted)
+    try:
+        read_phone("help please, my mother cannot walk", sent=[ACTION, "Another authority's own words."])
+    finally:
+        sys.setprofile(None)
+    assert calls < 20_000, calls

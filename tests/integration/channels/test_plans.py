@@ -14,7 +14,7 @@ from services.channels.model.report import Report
 from services.channels.outcomes.fold import write
 from services.channels.sending.claims import claim, due
 from services.registry.store import register as registry
-from services.router.doors.teams import doors_by_team
+from services.router.doors.teams import lists_of
 from services.shared.bus.outbox import id_of
 from services.shared.database.batches import insert_all, one_of
 from services.shared.database.engine import Connection, Database
@@ -113,7 +113,7 @@ async def test_a_list_of_ids_is_looked_up_one_by_one(crowded: Database) -> None:
 async def test_what_the_router_asks_for_doors_each_turn(crowded: Database) -> None:
     """How full the pairs' lists are."""
     async with crowded.read() as db, plans(db) as found:
-        assert {} == await doors_by_team(db, WARNING)
+        assert ({}, {}) == await lists_of(db, WARNING)
     assert [] == scans(found)
 
 

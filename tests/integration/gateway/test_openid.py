@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -87,6 +89,36 @@ async def test_people_join_sign_in_and_show_it_again(tmp_path: Path, chosen: pyt
                 status, _, page = await through(http, town.url, start, "Zhao Lei@county")
                 assert (422, True) == (status, "belongs to somebody here already" in page)
     peer("OpenID Connect", "oidc-provider (npm)", "code with PKCE (S256), state, nonce, prompt=login with max_age")
+
+
+async def test_what_was_typed_waits_while_somebody_signs_in_at_their_office(
+    tmp_path: Path, chosen: pytest.MonkeyPatch
+) -> None:
+    """In another window, which leaves this one as it is: the trip there and back carries no text."""
+    async with provider() as issuer:
+        chosen.setenv("TOCSIN_OIDC_ISSUER", issuer)
+        async with open_town(tmp_path, console_origin=ORIGIN) as town, client() as http:
+            assert 303 == (await join(town, http, "Wang Fang"))[0]
+            ours = {"Origin": town.url}
+            begun = {"template": "flash_flood.red.leave"}
+            async with http.post(f"{town.url}/send/new", data=begun, headers=ours, allow_redirects=False) as answer:
+                address = answer.headers["Location"].partition("?")[0]
+            assert address.startswith("/send/")
+            http.cookie_jar.clear()
+            typed = {"version": "1", "headline.en": "Typed before", "hazard": "flash_flood"}
+            async with http.post(town.url + address, data=typed, headers=ours) as answer:
+                page = await answer.text()
+            assert (401, True) == (answer.status, 'target="_blank" href="/console/sign-in/office"' in page)
+            kept = html.unescape(re.findall(r'name="text" value="([^"]*)"', page)[0])
+            going_on = {"text": kept, "to": address, "elsewhere": "yes"}
+            async with http.post(f"{town.url}/console/sign-in", data=going_on, headers=ours) as answer:
+                page = await answer.text()
+            assert (403, True, True) == (answer.status, "not signed in yet" in page, "Typed before" in page)
+            assert 303 == (await through(http, town.url, "/console/sign-in/office", "Wang Fang@county"))[0]
+            async with http.post(f"{town.url}/console/sign-in", data=going_on, headers=ours) as answer:
+                page = await answer.text()
+            assert (200, True) == (answer.status, "is not saved yet: press Save" in page)
+            assert 'value="Typed before"' in page or "Typed before</textarea>" in page
 
 
 def instead(name: str, value: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,19 +13,22 @@ import sqlalchemy as sa
 from msgspec.structs import replace
 
 from services.channels.messages.suggested import OwnTexts
-from services.gateway.drafting import estimate, moments, places, sketch_store
+from services.gateway.drafting import estimate, moments, places, risk_zones, sketch_store
 from services.gateway.drafting.alert import incoming_of
+from services.gateway.drafting.place_to_go import places_to_go
 from services.gateway.drafting.reading import SketchReader
 from services.gateway.drafting.sketch import SketchContent, Wording
 from services.gateway.intake.arrival import check_grant
 from services.gateway.web.sketch_form import content_of, fields_of, kept_fields
 from services.registry.importing.write import import_areas
-from services.registry.model.facilities import AreaIn
-from services.shared.bus.outbox import new_id
+from services.registry.model.facilities import AreaIn, PlaceIn
+from services.registry.people.places import confirm, import_places
+from services.shared.bus.outbox import new_id, outbox
 from services.shared.clock import iso
 from services.shared.database.engine import Database
+from services.shared.ledger.areas import risk_zone
 from services.shared.ledger.warnings import warning_preview
-from services.shared.messages import WarningIssued, encode
+from services.shared.messages import WarningIssued, decode, encode
 from services.shared.powers.changes import WarningVersion, changes
 from services.shared.powers.power import Power
 from services.shared.powers.who import ACTIONS, Who
@@ -112,6 +116,7 @@ def test_what_was_left_as_suggested_is_not_kept_as_typed():
         ({"geojson": "{"}, "geojson", "This is no GeoJSON"),
         ({"geojson": '{"type": "Point", "coordinates": [103, 30]}'}, "geojson", "has no area"),
         ({"geojson": shapely.to_geojson(shapely.box(203, 30, 204, 31))}, "geojson", "outside the globe"),
+        ({"geojson": "{" + " " * 200_000}, "geojson", "has 200,001 characters, and 200,000 is the most"),
         ({"impact": "soon"}, "impact", "This is no time"),
         ({"impact": "2026-13-01 10:00"}, "impact", "This is no time"),
         ({"ends": "later"}, "ends", "This is no time"),
@@ -147,6 +152,23 @@ async def test_nobody_is_counted_outside_the_grant(database: Database, reader: S
     assert "" == estimate.question_of(await read(database, reader, replace(FLOOD, words=NANLING), bound))
     assert "" == estimate.question_of(await read(database, reader, FLOOD, bound))
     assert estimate.question_of(await read(database, reader, replace(FLOOD, words=NANLING)))
+
+
+async def test_a_night_in_which_the_clocks_change_is_reckoned_by_its_clocks(database: Database):
+    """As when it is sent: whoever is told in the morning is told at that morning's hour."""
+    settings, since = (
+        Settings(timezone="Europe/Berlin"),
+        datetime.fromisoformat("2026-10-24T23:00:00+02:00").timestamp(),
+    )
+    platform: Any = SimpleNamespace(settings=settings, clock=SimpleNamespace(now=lambda: since))
+    async with database.write() as tx:
+        reading = await SketchReader(settings, OwnTexts(), "duty@qingshui.example").read(
+            tx, WHO, replace(FLOOD, words=NANLING), since
+        )
+        await estimate.ask(tx, platform, reading)
+        (asked,) = [decode(row.body) for row in await tx.execute(sa.select(outbox.c.body))]
+    assert isinstance(asked, WarningIssued)
+    assert ([120, 60], 120) == ([asked.offset_at(since + 3600 * h) for h in (1, 6)], asked.utc_offset_min)
 
 
 async def test_a_count_is_todays(database: Database, reader: SketchReader):
@@ -217,12 +239,73 @@ async def test_ways_of_saying_where_are_meant_together(database: Database, reade
     assert "105.0" in taken.area
 
 
+async def with_risk_zones(database: Database) -> None:
+    """Three gullies of flash floods, one of which nobody named and one that is another authority's; and one of landslides."""
+    rows = [
+        {"zone_id": zone, "hazard": hazard, "class": level, "name": name, "authority": authority, "west": west, "south": 30.0,
+         "east": west + 0.01, "north": 30.01, "geojson": str(shapely.to_geojson(shapely.box(west, 30.0, west + 0.01, 30.01)))}
+        for zone, hazard, level, name, authority, west in (
+            ("Z1", "flash_flood", 2, "Willow Gully", "", 103.0), ("Z2", "flash_flood", 4, "", "Qingshui", 103.02),
+            ("Z3", "flash_flood", 3, "Other Gully", "Beitan", 103.04), ("Z1", "landslide", 4, "Red Slope", "", 103.06),
+        )
+    ]  # fmt: skip
+    async with database.write() as tx:
+        await tx.execute(sa.insert(risk_zone), rows)
+
+
+async def test_risk_zones_of_the_hazard_are_a_way_to_say_where(database: Database, reader: SketchReader):
+    """The highest class first; a class and above at once; none of another hazard, nor another authority's."""
+    await with_risk_zones(database)
+    async with database.read() as db:
+        zones = await risk_zones.zones_of(db, WHO, "flash_flood")
+        elsewhere = replace(WHO, area='{"type":"Polygon","coordinates":[[[10,10],[11,10],[11,11],[10,11],[10,10]]]}')
+        assert [] == await risk_zones.zones_of(db, elsewhere, "flash_flood")
+    assert [("flash_flood=Z2", 4), ("flash_flood=Z1", 2)] == [(one.key, one.level) for one in zones]
+    assert [(4, 1), (2, 2)] == risk_zones.by_class(zones)
+    assert ("flash_flood=Z2",) == risk_zones.from_class(zones, 3)
+    content = replace(FLOOD, corners="", risk_zones=risk_zones.from_class(zones, 2), words=NANLING)
+    reading = await read(database, reader, content)
+    assert () == reading.findings
+    assert (2, ("Z2", "Willow Gully")) == (len(reading.place.rings), reading.place.names)
+    taken = incoming_of(reading, identifier="a", sender="duty@qingshui.example", sent=SENT, drill=False)
+    assert shapely.equals(shapely.from_geojson(taken.area), reading.place.shape)
+    assert content == SketchContent.of_stored(content.stored)
+    gone = await read(database, reader, replace(content, risk_zones=("flash_flood=Z9",)))
+    assert ["risk_zones"] == [one.field for one in gone.findings]
+    assert "no such risk zone any more: take Z9 out" in gone.findings[0].text
+
+
 async def test_a_place_confirmed_open_is_named(database: Database, reader: SketchReader):
     to = {"en": "Nanling School", "zh-Hans": "南岭学校"}
     reading = await read(database, reader, replace(FLOOD, words=NANLING, place_to=to, place_open=True))
     assert "uphill to Nanling School" in reading.told["en"].said.action
     taken = incoming_of(reading, identifier="a", sender="duty@qingshui.example", sent=SENT, drill=False)
     assert to == taken.go_to
+
+
+@pytest.mark.parametrize(
+    ("lat", "lon", "said"),
+    [
+        (30.05, 103.2, (9.6, "east")), (30.2, 103.05, (11.1, "north")), (29.9, 102.9, (14.7, "south-west")),
+        (30.05, 103.05, (0.0, "within")),
+    ],
+)  # fmt: skip
+async def test_where_people_go_is_said_as_seen_from_the_area(
+    database: Database, reader: SketchReader, lat: float, lon: float, said: tuple[float, str]
+):
+    """The distance from its edge, and whether it lies within the danger; by the name that is typed."""
+    other = PlaceIn(place_id=new_id(), name="Hedong School", lat=30.3, lon=103.0)
+    school = PlaceIn(place_id=new_id(), name="Nanling School", lat=lat, lon=lon, capacity=120)
+    await import_places(database, [other, school], actor="the test")
+    async with database.write() as tx:
+        await confirm(tx, school.place_id, "closed", by="Li Na")
+    named = replace(FLOOD, words=NANLING, place_to={"en": " Nanling School", "zh-Hans": "南岭小学"}, place_open=True)
+    reading = await read(database, reader, named)
+    async with database.read() as db:
+        (there,) = await places_to_go(db, reading)
+        assert [] == await places_to_go(db, await reader.read(db, WHO, FLOOD, SENT))
+    assert said == (round(there.km, 1), "within" if there.within else there.direction)
+    assert ("closed", "Li Na", 120) == (there.state, there.confirmed_by, there.capacity)
 
 
 async def test_a_drill_is_an_exercise(database: Database, reader: SketchReader):
@@ -243,7 +326,10 @@ async def test_of_two_who_write_at_once_the_second_is_told(database: Database):
         assert not await sketch_store.change(tx, WHO, seen, replace(FLOOD, tier="blue"), SENT + 2)
         now = await sketch_store.stored(tx, sketch_id)
         assert ("orange", 2) == (now.written.tier, now.version)
-        await sketch_store.handed_in(tx, sketch_id, "a" * 32)
+        assert not await sketch_store.handed_in(tx, seen, "a" * 32)  # it is another version by now
+        assert await sketch_store.handed_in(tx, now, "a" * 32)
+        assert await sketch_store.handed_in(tx, now, "a" * 32)  # pressed twice
+        assert not await sketch_store.handed_in(tx, now, "b" * 32)
         assert not await sketch_store.change(tx, WHO, now, FLOOD, SENT + 3)
         assert [] == await sketch_store.open_of(tx, WHO)
 
@@ -285,6 +371,54 @@ def test_times_are_read_as_they_are_typed(text: str, at: str):
     found = moments.instant(text, now, offset_at)
     assert iso(found) == iso(datetime.fromisoformat(at).timestamp())
     assert found == moments.instant(moments.settled(text, now, offset_at), now + 86400, offset_at)
+
+
+BERLIN = Settings(timezone="Europe/Berlin").offset_at
+
+
+@pytest.mark.parametrize(
+    ("text", "now", "at"),
+    [
+        ("2026-10-25 02:30 UTC+2", "2026-10-24T12:00:00+02:00", "2026-10-25T02:30:00+02:00"),
+        ("02:30 utc+1", "2026-10-24T23:00:00+02:00", "2026-10-25T02:30:00+01:00"),
+        ("02:30", "2026-10-25T02:45:00+02:00", "2026-10-25T02:30:00+01:00"),  # the first has passed
+        ("03:30", "2026-10-24T23:00:00+02:00", "2026-10-25T03:30:00+01:00"),
+        ("02:30", "2026-03-29T04:00:00+02:00", "2026-03-30T02:30:00+02:00"),
+        ("2026-11-30 22:40 UTC+5:45", "2026-11-30T12:00:00+01:00", "2026-11-30T22:40:00+05:45"),
+    ],
+)
+def test_an_hour_of_a_night_in_which_clocks_change_is_read_as_it_is_meant(text: str, now: str, at: str):
+    """With its distance from UTC where it comes twice; kept so that it is read as the same again."""
+    since, meant = (datetime.fromisoformat(one).timestamp() for one in (now, at))
+    assert iso(meant) == iso(moments.instant(text, since, BERLIN))
+    assert meant == moments.instant(moments.settled(text, since, BERLIN), since + 864_000, BERLIN)
+
+
+@pytest.mark.parametrize(
+    ("text", "now", "said"),
+    [
+        ("2026-10-25 02:30", "2026-10-24T12:00:00+02:00", "02:30 comes twice that night, as the clocks are put back: write"),
+        ("02:00", "2026-10-24T23:00:00+02:00", "02:00 comes twice that night"),
+        ("2026-03-29 02:00", "2026-03-28T12:00:00+01:00", "There is no 02:00 that night, as the clocks are put forward"),
+        ("02:59", "2026-03-28T23:00:00+01:00", "write 03:59, which it is then"),
+        ("22:40 UTC+15", "2026-03-28T23:00:00+01:00", "This is no time"),
+    ],
+)  # fmt: skip
+async def test_an_hour_that_comes_twice_or_never_is_asked_about(database: Database, text: str, now: str, said: str):
+    """Nothing is guessed: an hour of warning may hang on it. What was typed stays."""
+    since = datetime.fromisoformat(now).timestamp()
+    reader = SketchReader(Settings(timezone="Europe/Berlin"), OwnTexts(), "duty@qingshui.example")
+    content = reader.settled(replace(FLOOD, words=NANLING, impact=text), since)
+    assert text == content.impact
+    async with database.read() as db:
+        reading = await reader.read(db, WHO, content, since)
+    assert [("impact", True)] == [(one.field, said in one.text) for one in reading.findings], reading.findings
+
+
+def test_what_was_pasted_is_kept_to_its_last_sign():
+    """Too long as it is, it is said so, and not cut."""
+    pasted = "[" + "0," * 150_000 + "0]"
+    assert pasted == content_of(fields_of(json.dumps([("geojson", pasted)])), []).geojson
 
 
 def test_a_change_of_what_people_are_to_do_is_named_though_the_words_stay():

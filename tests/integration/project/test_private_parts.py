@@ -21,7 +21,7 @@ LEFT: dict[str, set[str]] = {
     "test_asking.py": {"_next", "_player", "_reconciler"},
     # The reader of replies, broken one way at a time: each break must be noticed.
     "test_phone_words.py": {
-        "_beside", "_by_itself", "_edges", "_figures", "_helps", "_index", "_is_reaction", "_lists", "_made", "_ours",
+        "_beside", "_by_itself", "_edges", "_figures", "_helps", "_index", "_is_reaction", "_lists", "_ours",
         "_own_marked",
     },
     # How much is held in memory, or how often something crosses a border, is seen from inside alone.

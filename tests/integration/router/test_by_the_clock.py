@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import sqlalchemy as sa
+
 from services.router.clock import silence
+from services.router.clock.taken_lists import unopened
 from services.router.doors.teams import teams_of
 from services.router.planning.contexts import SHIPPED, Contexts
 from services.router.store.tables import warning as router_warning
 from services.shared.ledger.evidence import Evidence
+from services.shared.ledger.opened_lists import list_link
 from services.shared.ledger.tables import delivery
 from services.shared.tiers import Tier
 from tests.integration.router.test_paths import said_in_log
@@ -88,13 +92,56 @@ async def test_who_answers_about_somebody_or_has_been_at_a_door_is_there(tmp_pat
         assert {"a": True, "b": True} == await who_is_there(there, w, NOON + 24 * 60), "they have been at a door since"
 
 
+async def test_a_list_that_nobody_opens_goes_to_a_team_that_has_opened_theirs(tmp_path: Path) -> None:
+    """Ten minutes; nobody's list is taken while none is opened; whoever opens theirs late is given doors again."""
+    async with router_town(tmp_path) as there:
+        w = await there.issue(doors="allowed", impact=NOON + 60 * 240)
+        teams = [worker(name, grid, per_hour=10) for name, grid in (("a", "g"), ("b", "h"), ("c", "h"))]
+        people = [
+            one(n, groups=("no_phone",), flags=("door_first",), grid=grid) for n, grid in ((1, "g"), (2, "h"), (3, "h"))
+        ]
+        await there.page(w, people, teams)
+        await there.at(1)
+        calls = [delivery.c.step == "official"]
+        await there.said(calls, answer="spoke", answer_at=NOON + 60)  # who was spoken with has opened nothing yet
+        await there.at(11)
+        assert ["a", "b", "c"] == [team for team in "abc" if await list_of(there, team)], "none is opened"
+        await opens(there, w, "b", NOON + 11 * 60)
+        await there.at(13)
+        assert ({ident(1), ident(2), ident(3)}, set(), set()) == tuple([await list_of(there, team) for team in "bac"])
+        assert {"a": False, "b": True, "c": False} == await who_is_there(there, w, NOON + 13 * 60)
+        async with there.platform.database.read() as db:
+            assert ["a", "c"] == [team.rstrip("0") for team in await unopened(db, w)]
+        await opens(there, w, "a", NOON + 14 * 60)
+        await there.at(16)
+        assert {"a": True, "b": True, "c": False} == await who_is_there(there, w, NOON + 16 * 60)
+        async with there.platform.database.read() as db:
+            assert ["c"] == [team.rstrip("0") for team in await unopened(db, w)]
+
+
+async def opens(there: RouterTown, warning_id: str, team: str, at: float) -> None:
+    """What channels writes when a team opens its list."""
+    row = {
+        "warning_id": warning_id, "slot": team.ljust(32, "0"), "n": 0, "made_at": at, "made_by": team, "devices": ["d"],
+        "opened_at": at,
+    }  # fmt: skip
+    async with there.platform.database.write() as tx:
+        await tx.execute(sa.insert(list_link).values(**row))
+
+
+async def list_of(there: RouterTown, team: str) -> set[str]:
+    """Whose doors stand on a team's list."""
+    rows = await there.rows(channel="door")
+    return {r.person_id for r in rows if r.slot.startswith(team) and r.send_state in ("pending", "accepted")}
+
+
 async def who_is_there(there: RouterTown, warning_id: str, now: float) -> dict[str, bool]:
     """Team > whether it is given doors: one that has room in its time."""
     async with there.platform.database.read() as db:
         ctx = await Contexts(None).of(db, warning_id, workers=True)
         assert ctx is not None
         teams = await teams_of(db, ctx, now)
-    assert all(team.there is (team.room + team.load > 0) for team in teams.values())
+    assert all(team.there is (team.room(now) + team.load > 0) for team in teams.values())
     return {team_id[0]: team.there for team_id, team in sorted(teams.items())}
 
 

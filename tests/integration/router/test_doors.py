@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from services.router.doors.doors import Doors
 from tests.integration.router.test_paths import said_in_log
@@ -14,7 +15,7 @@ from tests.kit.router_alone import NOON, ident, one, router_town, worker
 async def test_a_door_that_closes_by_telephone_gives_its_place_to_who_was_left_over(tmp_path: Path) -> None:
     """Who is left over is named at once and waits in rank: the most urgent of them gets the team that has come free."""
     async with router_town(tmp_path) as there:
-        w = await there.issue(doors="allowed", hours=2, hazard="storm")
+        w = await there.issue(doors="allowed", hours=2.2, hazard="storm")
         people = [one(n, "sms") for n in (1, 2)]
         people += [one(n, "sms", groups=("mobility",), flags=("cannot_leave",)) for n in (7, 8, 9)]
         await there.page(w, people, [worker("a", "g", per_hour=1)])
@@ -32,9 +33,9 @@ async def test_a_door_that_closes_by_telephone_gives_its_place_to_who_was_left_o
         assert ("open", "") == (paths[ident(9)].state, paths[ident(9)].ending)
         assert {ident(7), ident(8), ident(9)} == {r.person_id for r in await there.rows(channel="door") if r.slot}
         assert {"open"} == {paths[ident(n)].state for n in (1, 2)}
-        await there.at(119)
+        await there.at(131)
         assert {"open"} == {(await there.paths(w))[ident(n)].state for n in (1, 2)}
-        await there.at(121)
+        await there.at(133)
         assert {"no_capacity"} == {(await there.paths(w))[ident(n)].ending for n in (1, 2)}
 
 
@@ -56,6 +57,28 @@ async def test_who_calls_for_help_gets_a_team_though_all_are_full(tmp_path: Path
         assert ("open", "") == (path.state, path.ending)
         listed = sorted((r for r in await there.rows(channel="door") if r.slot), key=lambda r: r.params.order)
         assert ident(1) == listed[0].person_id
+
+
+async def test_two_of_one_home_stand_beside_each_other_on_one_list(tmp_path: Path) -> None:
+    """One is carried and has a door at once, the other is asked by telephone first; two teams, and one comes."""
+    async with router_town(tmp_path) as there:
+        w = await there.issue(doors="allowed", impact=NOON + 60 * 80)
+        he, she, third = (
+            one(1, "sms", groups=("mobility",), flags=("cannot_leave",)),
+            one(2, "sms", "voice_mobile"),
+            one(3, "sms", groups=("mobility",), flags=("cannot_leave",)),
+        )
+        people = [he, (replace(she[0], household_id=he[0].household_id), she[1]), third]
+        await there.page(w, people, [worker("a", "g"), worker("b", "g")])
+        await there.at(1)
+        assert {ident(1), ident(3)} == {r.person_id for r in await there.rows(channel="door")}
+        await there.at(9)
+        lists: dict[str, list[str]] = {}
+        for row in sorted(await there.rows(channel="door"), key=lambda r: (r.params.order, r.person_id)):
+            lists.setdefault(row.slot[:1], []).append(row.person_id)
+        assert {"a": [ident(1), ident(2)], "b": [ident(3)]} == lists
+        orders = [r.params.order for r in await there.rows(channel="door") if r.slot.startswith("a")]
+        assert 1 == len(set(orders)), "one place on the list"
 
 
 async def test_one_warning_whose_doors_fail_stops_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,7 +41,7 @@ RING = {
 
 @pytest.fixture
 async def town() -> AsyncIterator[Town]:
-    async with open_town(people=80) as opened:
+    async with open_town(people=40) as opened:
         yield opened
 
 

@@ -7,14 +7,12 @@ from pathlib import Path
 import msgspec
 import sqlalchemy as sa
 
-from services.router.doors.teams import Team, choose, doors_worth
 from services.router.planning.contexts import SHIPPED
 from services.router.policy.engine import read
 from services.router.policy.vocabulary import FIRE_SERVICE
 from services.router.store.tables import warning as router_warning
 from services.shared.ledger import team_signs
 from services.shared.ledger.evidence import Evidence
-from services.shared.ledger.params import Visit
 from services.shared.ledger.tables import delivery
 from services.shared.ledger.team_signs import SignKind
 from services.shared.messages import SupporterEntry
@@ -205,69 +203,6 @@ async def test_a_list_is_never_longer_than_the_policy_says_and_never_reordered(t
         assert {ident(16), ident(17)} == {r.person_id for r in after[15:]}
 
 
-def test_a_skill_is_waited_for_ten_minutes_and_no_longer() -> None:
-    """The team that signs comes, unless its list makes it more than ten minutes later than another."""
-    signs = Team("s", worker("s", "h", skills=["sign_volunteer"], per_hour=10), 50, 0, 0, 0)
-    plain = Team("p", worker("p", "g", per_hour=10), 50, 0, 0, 0)
-    team = "officer+sign_volunteer"
-    assert signs is choose(POLICY, [signs, plain], "g", team)
-    assert plain is choose(POLICY, [signs, plain], "g", "officer")
-    signs.open = 1  # six minutes
-    assert signs is choose(POLICY, [signs, plain], "g", team)
-    signs.open = 2  # twelve
-    assert plain is choose(POLICY, [signs, plain], "g", team)
-    plain.open = 1
-    assert signs is choose(POLICY, [signs, plain], "g", team)
-    plain.room = 0
-    signs.open = 15
-    assert None is choose(POLICY, [signs, plain], "g", team), "both lists are full"
-
-
-def test_who_is_carried_takes_the_time_of_several_doors() -> None:
-    """A list of one who is carried is half an hour long: the next goes to a team that cannot lift and is there sooner."""
-    lifts = Team("l", worker("l", "g", skills=["lift_team"], per_hour=10), 50, 0, 0, 0)
-    plain = Team("p", worker("p", "g", per_hour=10), 50, 0, 0, 0)
-    carried = Visit("lift_team", "cannot_leave", "evacuate", 5, 0)
-    assert [1, 5, 5, 1] == [
-        doors_worth(team, 10) for team in ("officer", "lift_team", "lift_team+guide", "known_officer")
-    ]
-    assert 1 == doors_worth("lift_team", 2), "who takes half an hour a door anyway takes no longer"
-    assert lifts is choose(POLICY, [lifts, plain], "g", carried.team)
-    lifts.give(carried)
-    assert (45, 5, 1, 1800.0) == (lifts.room, lifts.load, lifts.open, lifts.wait_s())
-    assert plain is choose(POLICY, [lifts, plain], "g", carried.team)
-    assert plain is choose(POLICY, [lifts, plain], "g", "officer")
-
-
-def test_who_asks_for_help_goes_to_the_team_that_is_soonest_at_a_door_that_goes_first() -> None:
-    """What waits behind is no reason to look for another team; other calls for help are, and a skill that it lacks is."""
-    lifts = Team("l", worker("l", "h", skills=["lift_team"], per_hour=10), 0, 0, 12, 3)
-    plain = Team("p", worker("p", "g", per_hour=10), 0, 0, 4, 3)
-    gone = Team("a", worker("a", "g", per_hour=10), 0, 0, 0, 0, there=False)
-    call = Visit("lift_team", "cannot_leave", "evacuate", 0, 0, urgent=True)
-    teams = [lifts, plain, gone]
-    assert None is choose(POLICY, teams, "g", "officer"), "all are full"
-    assert plain is choose(POLICY, teams, "g", "officer", first=True)
-    assert lifts is choose(POLICY, teams, "g", call.team, first=True)
-    lifts.give(call)
-    assert (5, 1800.0) == (lifts.first, lifts.wait_s(first=True))
-    assert plain is choose(POLICY, teams, "g", call.team, first=True)
-    assert gone is choose(POLICY, [gone], "g", call.team, first=True), (
-        "a team that may yet look at its list is better than none"
-    )
-
-
-def test_of_two_skills_the_one_that_nobody_is_called_out_for_decides() -> None:
-    """Who lifts comes; the interpreter is called out. A team with both comes before either."""
-    lifts = Team("l", worker("l", "h", skills=["lift_team"], per_hour=60), 50, 0, 0, 0)
-    signs = Team("s", worker("s", "g", skills=["sign_volunteer"], per_hour=60), 50, 0, 0, 0)
-    both = Team("b", worker("b", "h", skills=["lift_team", "sign_volunteer"], per_hour=60), 50, 0, 3, 0)
-    team = "lift_team+sign_volunteer"
-    assert lifts is choose(POLICY, [signs, lifts], "g", team)
-    assert both is choose(POLICY, [signs, lifts, both], "g", team)
-    assert signs is choose(POLICY, [signs, lifts, both], "g", "officer+written_card")
-
-
 async def test_who_depends_on_power_has_somebody_before_the_battery_is_empty(tmp_path: Path) -> None:
     """Sixty minutes of battery less the way; not known is now; first on the list of a power cut."""
     async with router_town(tmp_path) as there:
@@ -385,7 +320,7 @@ async def test_need_comes_before_the_time_a_door_was_asked_for(tmp_path: Path) -
     async with router_town(tmp_path) as there:
         w = await there.issue(hours=1)
         people = [one(1, "sms"), one(2, "sms", "voice_mobile", groups=("basement",))]
-        await there.page(w, people, [worker("a", "g", per_hour=1)])
+        await there.page(w, people, [worker("a", "g", per_hour=2)])
         await there.at(20)
         await there.word(w, "allowed")
         assert [ident(2)] == [r.person_id for r in await there.rows(channel="door") if r.slot]

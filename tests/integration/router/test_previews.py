@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from itertools import permutations
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from msgspec.structs import replace
 
 from services.router.explaining import previews
+from services.router.policy.engine import Policy
+from services.router.policy.rules import PathPlan
 from services.shared.bus.outbox import outbox, publish
 from services.shared.messages import AudienceFound, Profile, WarningIssued
 from services.shared.tiers import Tier
-from tests.kit.router_alone import NOON, RouterTown, ident, router_town
+from tests.kit.router_alone import NOON, RouterTown, ident, router_town, worker
 
 CROWD = Profile("k", "resident", ("deaf_signing",), ("high_support",), "en", ("sms",))
 
@@ -99,3 +102,66 @@ async def test_counts_wait_behind_no_crowd(tmp_path: Path) -> None:
             await publish(tx, [asked, answer(asked, 1), live])
             said = {r.msg_id: r.tier for r in await tx.execute(sa.select(outbox))}
         assert {ident(7001): Tier.RED, ident(7101): Tier.RED, ident(3): Tier.BLUE} == said
+
+
+async def test_what_was_walked_just_now_is_not_walked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another area, asked a minute later: the same profiles under the same warning cost no walk and no plan, and count alike."""
+    planned: list[str] = []
+    plan = Policy.plan
+
+    def counting(self: Policy, profile: Profile, *facts: Any, **more: Any) -> PathPlan:
+        planned.append(profile.key)
+        return plan(self, profile, *facts, **more)
+
+    monkeypatch.setattr(Policy, "plan", counting)
+    twins = tuple(replace(CROWD, key=f"twin {language}", language=language) for language in ("en", "zh-Hans", "ug"))
+    async with router_town(tmp_path) as here:
+        first, second = (replace(question(n, NOON + 60 * n, n), tier=int(Tier.RED)) for n in (1, 2))
+        results = []
+        for asked in (first, second):
+            found = replace(answer(asked, 0), profiles=twins, counts=(1, 2, 3), total=6)
+            for message in (asked, found):
+                await here.hand(message)
+            results.append((len(planned), await shown(here, 1 if asked is first else 2)))
+    (at_first, one), (after, other) = results
+    assert one is not None
+    assert other is not None
+    assert one.result is not None
+    assert other.result is not None
+    assert one.result["tiers"]["red"]["by_channel"] == other.result["tiers"]["red"]["by_channel"]
+    assert 6 == one.result["tiers"]["red"]["by_group"]["deaf_signing"]["people"]
+    assert ["twin en"] * at_first == planned  # the twins speak other languages, and are like the first
+    assert after == at_first
+
+
+async def test_before_sending_doors_stand_against_teams(tmp_path: Path) -> None:
+    """Forty minutes until it is time to turn back: two teams do twelve usual doors, and somebody who is carried takes five."""
+    lifted = Profile("l", "resident", ("mobility",), ("cannot_leave",), "en", ("sms", "voice_mobile"))
+    no_phone = Profile("n", "resident", ("no_phone",), ("door_first",), "en", ())
+    phones = Profile("p", "resident", ("basement",), (), "en", ("sms", "voice_mobile"))
+    teams = (worker("a", "g", per_hour=10), worker("b", "g", per_hour=8))
+    async with router_town(tmp_path) as here:
+        asked = replace(question(1, NOON), tier=int(Tier.RED), impact=NOON + 3600, expires=NOON + 7200)
+        await here.hand(asked)
+        found = replace(
+            answer(asked, 30), profiles=(lifted, no_phone, phones), counts=(4, 3, 20), total=27, workers=teams
+        )
+        await here.hand(found)
+        kept = await shown(here)
+        assert kept is not None
+        assert kept.result is not None
+        red = kept.result["tiers"]["red"]
+        # twelve usual doors: three without a phone, one who is carried; three who are carried are left, one team each
+        assert (7, 7, 27) == (red["doors_at_0"], red["doors_of_teams"], red["doors_in_all"])
+        assert (11, 2, 3, 3) == (red["doors_possible"], red["teams"], red["doors_left"], red["more_teams"])
+        assert NOON + 2400 == red["turn_back"]
+        assert 3600 * 23 / 18 - 2400 == red["doors_over_s"]
+        await here.hand(replace(question(2, NOON + 1), tier=int(Tier.RED), impact=NOON + 1801, expires=NOON + 7200))
+        await here.hand(replace(found, msg_id=ident(8), asked=replace(asked, released=NOON + 1, impact=NOON + 1801)))
+        short = await shown(here)
+        assert short is not None
+        assert short.result is not None
+        late = short.result["tiers"]["red"]
+        assert (5, 0) == (late["doors_beyond"], late["more_teams"]), (
+            "ten minutes: no team from elsewhere is there in them"
+        )

@@ -13,6 +13,7 @@ from services.router.policy.engine import read
 from services.router.safety.out import next_look, silence
 from services.shared import alarms
 from services.shared.ledger import team_signs
+from services.shared.ledger.tables import delivery
 from services.shared.ledger.team_signs import SignKind, TeamSign, TeamStanding, standing
 from tests.integration.router.test_paths import said_in_log
 from tests.kit.router_alone import RouterTown, ident, one, router_town, worker
@@ -80,9 +81,10 @@ async def test_where_nobody_else_is_out_the_command_hears_at_once(tmp_path: Path
     """There is no partner to ask: ten minutes would be lost."""
     async with router_town(tmp_path) as there:
         await two_teams(there)
-        await heard(there, "a")
+        spoken = [delivery.c.step == "official"]  # with both: no door goes to another team
+        await there.said(spoken, answer="spoke", answer_at=there.clock.now())
         await heard(there, "b", SignKind.BACK)
-        await there.at(37)
+        await there.at(36)
         assert [("check_in", "a")] == await asked(there)
         assert ["a"] == await alarmed(there)
 

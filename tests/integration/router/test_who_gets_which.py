@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from services.channels.pages.store import visits
 from services.router.explaining import previews
+from services.router.explaining.outcomes import Outcomes
 from services.router.policy.vocabulary import FIRE_SERVICE
 from services.router.store.callouts import callout
 from services.shared.database.batches import insert_new
@@ -193,7 +194,7 @@ async def test_a_preview_counts_those_whom_a_guessed_number_reaches_apart(tmp_pa
             profiles=profiles, counts=(4, 3), total=7, asked=asked,
         )  # fmt: skip
         async with there.platform.database.read() as db:
-            tiers = (await previews.counted(db, there.router.contexts, counts))["tiers"]
+            tiers = (await previews.counted(db, there.router.contexts, Outcomes(), counts))["tiers"]
     assert (4, 3) == (tiers["red"]["unverified_only"], tiers["red"]["no_channel"])
     assert 0 == tiers["yellow"]["unverified_only"]
 

@@ -309,12 +309,15 @@ HOUSE: dict[str, object] = {"facility_id": "f" * 32, "name": "Hillside", "kind":
 @pytest.mark.parametrize(
     ("said", "flags"),
     [
-        ({"headcount_day": 340, "headcount_night": 0}, {"empty_by_night"}),
-        ({"headcount_day": 0, "headcount_night": 45}, {"empty_by_day"}),
-        ({"headcount_day": 340}, set()),  # nobody has said that it is empty at night
+        ({"headcount_day": 340, "headcount_night": 0}, {"heads_day_340", "empty_by_night"}),
+        ({"headcount_day": 0, "headcount_night": 45}, {"heads_night_45", "empty_by_day"}),
+        ({"headcount_day": 340}, {"heads_day_340"}),  # nobody has said that it is empty at night
         ({"headcount_day": 0, "headcount_night": 0}, set()),  # nobody has said how many are ever there
-        ({"headcount_day": 340, "headcount_night": 0, "occupancy": ("2026-11-22", 12, 0)}, set()),
-        ({"kind": "custody", "headcount_day": 90, "headcount_night": 90}, {"custody"}),
+        ({"headcount_day": 340, "headcount_night": 0, "occupancy": ("2026-11-22", 12, 0)}, {"heads_day_340"}),
+        (
+            {"kind": "custody", "headcount_day": 90, "headcount_night": 80},
+            {"custody", "heads_day_90", "heads_night_80"},
+        ),
         ({"kind": "boat"}, {"boat"}),
     ],
 )

@@ -9,7 +9,7 @@ import zlib
 
 import pytest
 
-from services.router.report.board import Called, OneCall, in_order, one_called, tallied
+from services.router.report.board import Called, OneCall, heads_in, in_order, one_called, tallied
 from services.router.report.shift import as_csv
 from services.router.report.snapshot import marks
 from services.router.report.stream import LEVEL, Allowance, changed, event, packed_size, read_have, said_have
@@ -24,6 +24,7 @@ def call(**values: object) -> OneCall:
     usual = {
         "person_id": "p", "about_id": "", "kind": "warning", "channel": "sms", "attempts": 1, "due_at": 10.0,
         "evidence": 0, "evidence_at": None, "answer": "", "answer_at": None, "answer_by": "",
+        "answer_covers": 1,
     }  # fmt: skip
     return OneCall(**{**usual, **values})  # type: ignore[arg-type]
 
@@ -70,7 +71,26 @@ def test_not_spoken_with_comes_first() -> None:
 
     called = [house("gone", 5.0, "leaving"), house("in", 5.0, "needs"), house("silent", None, "")]
     assert ["silent", "in", "gone"] == [c.who for c in in_order(called)]
-    assert (3, 2, 1) == tallied(called)
+    assert (3, 2, 1, 0, 0) == tallied(called)
+
+
+def test_of_a_house_it_is_said_how_many_of_its_people_have_moved() -> None:
+    """Eighty-four at night: `N12` after a key is twelve, "all are out" is all; a key alone says nothing of how many."""
+    flags = ("cannot_leave", "heads_day_96", "heads_night_84")
+    assert (96, 84, None) == (
+        heads_in(flags, night=False), heads_in(flags, night=True), heads_in(("cannot_leave",), night=True)
+    )  # fmt: skip
+
+    def house(*calls: OneCall, heads: int | None = 84) -> Called:
+        return one_called("h", "house", ["z"], calls, heads)
+
+    key = call(answer="leaving", answer_at=20.0)
+    twelve = call(answer="leaving", answer_at=30.0, answer_covers=12)
+    out = call(answer="not_there", answer_at=40.0)
+    assert [None, 12, 84, 84] == [house(key).out, house(key, twelve).out, house(twelve, out).out, house(out).out]
+    assert 84 == house(call(answer="leaving", answer_at=9.0, answer_covers=500)).out, "no more than there are"
+    assert (None, 12) == (house(out, heads=None).out, house(twelve, heads=None).out)
+    assert (3, 3, 3, 168, 96) == tallied([house(key, twelve), house(out), house(out, heads=None)])
 
 
 def test_only_what_changed_is_sent_and_the_first_part_first() -> None:

@@ -86,7 +86,7 @@ def test_it_is_the_same_as_one_by_one(
     ctx = WarningContext(issued, ctx.policy, ctx.drivers, ctx.channels, doors, workers)
     known = {profile: f"profile-{n}" for n, (_, profile) in enumerate(people)}
     now = start + 60 * after
-    templates = Templates(partial(first_steps, ctx, now, stopped), grids=bool(workers))
+    templates = Templates(partial(first_steps, ctx, now, stopped), grids=bool(workers), zones=False)
     for entry, profile in [*people, *people]:  # the second time all are filled in
         keyed = replace(profile, key=known[profile])
         assert alone(ctx, now, stopped, entry, keyed, enough) == tuple(templates.planned(entry, keyed, enough))
@@ -103,7 +103,7 @@ def test_who_is_alike_is_planned_once(people: int) -> None:
         return first_steps(ctx, T0, False, person, enough)
 
     profile = Profile("p", "resident", ("blind",), (), "en", ("sms",))
-    templates = Templates(plan, grids=False)
+    templates = Templates(plan, grids=False, zones=False)
     rows = []
     for n in range(people):
         entry = PersonEntry(f"{n:032x}", "h", 0, "z", f"g{n}", n, b"d", "k", (built("sms", f"{n}", True),))

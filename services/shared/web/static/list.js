@@ -14,6 +14,7 @@
   const TICK_MS = 15000;
   const TELL_MS = 60000; // how often an idle list asks whether it still holds
   const MOST = 200;
+  const DAYS_MS = 3 * 86400000; // how long what was sent stays on the phone
   const met = new Set(words.done.split(" "));
   const articles = () => [...document.querySelectorAll("article.visit")];
   const said = (template, values) => template.replace(/\{(\w+)\}/g, (all, name) => values[name] ?? all);
@@ -54,6 +55,14 @@
     const before = await within("readonly", ["lists"], (tx) => tx.objectStore("lists").get(list));
     if (before && before.rendered === page.rendered) Object.assign(page, before); // the same copy again
     await within("readwrite", ["lists"], (tx) => tx.objectStore("lists").put(page));
+    await within("readwrite", ["events"], (tx) => {
+      tx.objectStore("events").openCursor().onsuccess = ({ target: { result: at } }) => {
+        if (!at) return;
+        if (at.value.taken && at.value.taken < Date.now() - DAYS_MS) at.delete();
+        at.continue();
+      };
+    });
+    if (!articles().length) return forget();
     if (works && !navigator.serviceWorker.controller) {
       const headers = {
         "Content-Type": "text/html; charset=utf-8",
@@ -97,6 +106,7 @@
   };
   const count = () => {
     const all = articles();
+    if (!all.length) return; // a list that is over names nobody
     const left = all.filter((one) => one.dataset.done !== "1");
     document.getElementById("count").textContent = said(words.count, { done: all.length - left.length, total: all.length });
     const next = document.querySelector("a.next");
@@ -114,6 +124,7 @@
   const refresh = async () => {
     const all = await events();
     const open = all.filter((one) => !one.taken);
+    const waiting = open.filter((one) => !one.why);
     for (const one of all) {
       const article = document.getElementById("v" + one.door);
       if (article && (!one.taken || one.taken > page.loaded)) show(article, one);
@@ -121,8 +132,10 @@
     count();
     bar.hidden = false;
     put("phone-contact", said(words.contact, { time: clock(page.contact) }));
-    put("phone-waiting", open.length ? said(words.waiting, { n: open.length }) : words.sent);
-    document.getElementById("phone-send").hidden = document.getElementById("phone-show").hidden = !open.length;
+    const left = open.length ? said(words.leftOver, { n: open.length }) : words.sent;
+    put("phone-waiting", waiting.length ? said(words.waiting, { n: waiting.length }) : left);
+    document.getElementById("phone-send").hidden = !waiting.length;
+    document.getElementById("phone-show").hidden = !open.length;
     const number = (one) => articles().findIndex((article) => article.id === "v" + one.door) + 1 || "?";
     const line = (one) => said(words.line, { n: number(one), answer: one.words, time: clock(one.at) });
     document.getElementById("phone-left").value = open.map(line).join("\n");
