@@ -47,6 +47,7 @@ ACTS: Mapping[str, str] = {
     "open_list": mark("looked at a list of doors"),
     "open_visit": mark("looked at a visit they were called out for"),
     "visit_outcome": mark("said how a visit went"),
+    "names_taken": mark("wrote down that the fire service has the names"),
     "team_heard": mark("heard a team by radio"),
     "team_sign": mark("gave a sign of life at doors"),
     "visit_undone": mark("took back how a visit went"),

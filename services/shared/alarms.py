@@ -24,7 +24,7 @@ NAME, SAID = 80, 400  # most characters of each
 AUDIT_REWRITTEN, AUDIT_UNKEPT, STOP_FLOOD = "audit_rewritten", "audit_unkept", "stop_flood"
 KINDS = (
     AUDIT_REWRITTEN, AUDIT_UNKEPT, STOP_FLOOD, "approval", "clock", "database", "decoy", "disk", "help", "hours", "looks",
-    "nobody", "policy", "provider", "refusals", "review", "sign_ins", "team", "unheard",
+    "nobody", "policy", "provider", "refusals", "rescue", "review", "sign_ins", "team", "unheard",
 )  # fmt: skip
 SEEN_EVERY_S = 5.0
 

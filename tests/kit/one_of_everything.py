@@ -47,6 +47,7 @@ class Everything:
     def __init__(self, town: Town) -> None:
         self.town = town
         self.flood = ""
+        self.officers_list = ""
         self.drill = town.node.platform.settings.plane == "drill"
 
     def written(self, cap: str) -> str:
@@ -81,7 +82,7 @@ class Everything:
         await town.settle()
         await town.post(b"this is no alert")
         uncounted = await town.draft(self.written(alerts.held("A-UNCOUNTED")))
-        officer = town.list_link(heat, (await town.officers_of(heat))[0])
+        officer = self.officers_list = town.list_link(heat, (await town.officers_of(heat))[0])
         here = [town.answer_link(await town.delivery_of(flood, kind)) for kind in ("person", "supporter")]
         numbers = [(await town.warning(one)).number for one in (flood, plume, over, ending)]
         warnings = (flood, plume, over, ending, heat)
@@ -202,6 +203,8 @@ class Everything:
         await page.goto(f"{at}/console/account/ways")
         await page.locator("[name=beside][value=paper]").check()
         await seen("codes on paper", password="river lamp quiet nineteen")
+        await self.town.open_list(page, self.officers_list)
+        await seen("whoever cannot go is asked once again", "button[value=cannot]")
 
     async def helper(self, page: Page, look: Look) -> None:
         """The pages of who is asked to help, of who helps, and of a phone that is not proven."""

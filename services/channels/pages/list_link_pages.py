@@ -18,6 +18,7 @@ from services.shared.clock import iso
 from services.shared.database.engine import Connection
 from services.shared.errors import Conflict, NotFound, Refused
 from services.shared.i18n import told
+from services.shared.ledger import team_signs
 from services.shared.powers.may import may
 from services.shared.powers.power import Power
 from services.shared.powers.warnings import warning_thing
@@ -150,9 +151,10 @@ class ListLinkPages:
             warning = await store.state_of(db, warning_id)
             found = await _stand(db, warning_id)
             thing = await warning_thing(db, who, warning_id)
+            taken = await team_signs.latest_in_chain(db, warning_id, list_links.RESCUE)
         return page(
             "lists.html", status=status, who=who, warning_id=warning_id, number=warning.number if warning else "",
-            lists=found, made=made, problem=problem, plane=self._platform.settings.plane, rescue=list_links.RESCUE,
+            lists=found, made=made, taken=taken, problem=problem, plane=self._platform.settings.plane, rescue=list_links.RESCUE,
             offset=self._platform.settings.offset_at, may_open=may(who, Power.OPEN_LIST, thing) is None,
         )  # fmt: skip
 

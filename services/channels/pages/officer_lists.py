@@ -53,6 +53,7 @@ class SeenVisit(TypedDict):
 
     id: str
     dossier: Dossier
+    listed_at: float
     team: str
     skill: str
     buttons: list[tuple[str, str]]
@@ -170,6 +171,7 @@ class OfficerLists:
         text = await self._preparer.warning(link.warning_id)
         async with self._platform.database.read() as db:
             team = await of_team(db, link.slot, self._platform.clock.now())
+            taken = await team_signs.latest_in_chain(db, link.warning_id, link.slot) if rescue else None
         words_of = choose_language(language(), list(text.parts["languages"]), of_place(text.parts))
         now = self._platform.clock.now()
         kept_until = wall() + warning.expires_at + list_links.AFTERWARDS_S - now
@@ -188,6 +190,8 @@ class OfficerLists:
             else "",
             rescue=rescue,
             team_out=team,
+            taken=taken,
+            untaken=sum(not v["done"] and (taken is None or v["listed_at"] > taken.at) for v in seen),
             sign_event=new_id(),
             plane=self._platform.settings.plane,
             to_do=to_do,
@@ -250,6 +254,7 @@ class OfficerLists:
         return {
             "id": row.delivery_id,
             "dossier": dossier,
+            "listed_at": row.due_at,
             "team": visit.team if visit is not None else "officer",
             "skill": t(SKILLS[visit.skill]) if visit is not None and visit.skill in SKILLS else "",
             "buttons": [(name, t(OUTCOMES[name][1])) for name in buttons],

@@ -18,6 +18,7 @@ from services.router.planning import reaches_nobody
 from services.router.planning.contexts import Contexts
 from services.router.planning.notices import OnDuty, in_the_field, on_duty
 from services.router.planning.plan import WarningContext
+from services.router.safety import rescue
 from services.router.store import tables
 from services.shared import alarms
 from services.shared.bus.outbox import publish
@@ -63,12 +64,17 @@ class AlarmWord:
     async def _settle(self) -> None:
         """Alarms whose reason is to be looked for: of nobody reached, of cases that are open."""
         async with self._platform.database.read() as db:
-            stands = await alarms.standing(db, reaches_nobody.KIND, help_alarm.KIND, cases.UNTOLD)
+            stands = await alarms.standing(db, reaches_nobody.KIND, help_alarm.KIND, cases.UNTOLD, rescue.KIND)
             waiting = await help_alarm.waiting(db)
-        if stands or waiting:
+            now, late = self._platform.clock.now(), []
+            for one in await rescue.waiting(db):
+                ctx = await self._contexts.of(db, one.warning_id)
+                late += [one] if ctx is not None and rescue.is_late(one, ctx, now) else []
+        if stands or waiting or late:
             async with self._platform.database.write() as tx:
                 await reaches_nobody.settle(tx, self._platform.clock.now())
                 await help_alarm.settle(tx, waiting)
+                await rescue.settle(tx, late)
 
     async def _on_duty(self, db: Connection) -> WarningContext | None:
         """The warning whose officers are told: the most urgent in force, orange or red, else the newest of the last day."""

@@ -21,7 +21,7 @@ from services.router.planning.plan import EMERGENCY_S, MOVED_UP, Person, Warning
 from services.router.planning.rows import door
 from services.router.planning.walk import done, walk
 from services.router.policy.rules import PathPlan
-from services.router.policy.vocabulary import FIRE_SERVICE
+from services.router.policy.vocabulary import COMMANDER_ENDINGS, FIRE_SERVICE
 from services.router.store import tables
 from services.shared.database import locks
 from services.shared.database.engine import Connection
@@ -43,6 +43,7 @@ HAND_OVER_S = (
     3600.0  # an escalation that ends `closed` leaves the fire service so long before a name on its list is an end
 )
 HOUSE_S = 300.0  # until it is looked again whether all of a house are out, for somebody who lives there
+TAKEN_UP_S = 300.0  # until it is looked again whether the fire service has acknowledged a name
 LOOK_AGAIN_S = 900.0  # at a path that waits for the wave to be over
 
 
@@ -172,10 +173,12 @@ class Deadlines:
                 # a call that was carried over from what this replaced has its case there
                 help_at = now if who.help_at is None else who.help_at
                 calls.append((path.person_id, help_at, list(who.deliveries), _owner(who)))
-            if found.ending is not None:
+            if found.ending is not None and not _is_a_name_alone(ctx, who, found.ending[0]):
                 await end(tx, deltas, path, *found.ending, now)
                 return
             react_at = found.again_at
+            if found.ending is not None:
+                react_at = min(now + TAKEN_UP_S, react_at if react_at is not None else now + TAKEN_UP_S)
         index, next_at = path.next_step, path.next_at
         while next_at is not None and next_at <= now:
             steps = ctx.escalation(who.profile, plan)
@@ -196,6 +199,9 @@ class Deadlines:
                     next_at = (
                         ctx.last_asked
                     )  # rescue has the name, and they may still answer: nobody is given up before the impact
+                    break
+                if ending is not None and _is_a_name_alone(ctx, who, ending[0]):
+                    next_at = now + TAKEN_UP_S
                     break
                 if ending is not None:
                     await end(tx, deltas, path, *ending, now)
@@ -228,7 +234,7 @@ class Deadlines:
             rows = door(ctx, who, plan, why, now, "after_impact")
             who.deliveries += rows
             return None
-        if now < ctx.issued.released + EMERGENCY_S:
+        if now < ctx.issued.released + EMERGENCY_S or not who.taken_up(ctx):
             return now + LOOK_AGAIN_S
         await end(
             tx, deltas, path, "handed_to_rescue", "name on the fire service's list; no door check was allowed", now
@@ -289,6 +295,11 @@ def _due(tier: int) -> _Due:
     return _Due(
         warnings, *(one.where(path.warning_id.in_(of)).limit(room).with_for_update(skip_locked=True) for one in both)
     )
+
+
+def _is_a_name_alone(ctx: WarningContext, who: Person, ending: str) -> bool:
+    """Whether it would end by a name on a list that nobody of the fire service has acknowledged: that is no ending."""
+    return ending in COMMANDER_ENDINGS and who.on_fire_list() and not who.taken_up(ctx)
 
 
 def _grace(ctx: WarningContext, who: Person, plan: PathPlan) -> float:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from services.router.planning.plan import WarningContext
 from services.router.policy.engine import Policy, load, restored
+from services.router.policy.vocabulary import FIRE_SERVICE
 from services.router.store import tables
 from services.shared import alarms
 from services.shared.clock import wall
@@ -17,12 +18,26 @@ from services.shared.database.batches import chunks, insert_new, upsert
 from services.shared.database.engine import Connection
 from services.shared.errors import Broken, Busy, Refused
 from services.shared.ledger.channels import channel
+from services.shared.ledger.team_signs import SignKind, team_sign
 from services.shared.ledger.warnings import policy_in_force, warning_state
 from services.shared.messages import WarningIssued, decode
 
 _CHANNELS = sa.select(channel)
+_same_chain = warning_state.alias("same_chain")
+_TAKEN_UP = (  # when the fire service last said that it has the names of this chain
+    sa.select(sa.func.max(team_sign.c.at))
+    .where(
+        team_sign.c.slot == FIRE_SERVICE, team_sign.c.kind == SignKind.HERE,
+        team_sign.c.warning_id.in_(
+            sa.select(_same_chain.c.warning_id).where(_same_chain.c.chain_id == warning_state.c.chain_id)
+        ),
+    )
+    .correlate(warning_state)
+    .scalar_subquery()
+    .label("taken_up_at")
+)  # fmt: skip
 _WARNING = (
-    sa.select(tables.warning, warning_state.c.doors, warning_state.c.state)
+    sa.select(tables.warning, warning_state.c.doors, warning_state.c.state, _TAKEN_UP)
     .join(warning_state, warning_state.c.warning_id == tables.warning.c.warning_id)
     .where(tables.warning.c.warning_id == sa.bindparam("w"))
 )
@@ -140,4 +155,4 @@ class Contexts:
         drivers, channels = await self.channels(db)
         teams = [tables.decode_worker(w.entry) for w in await tables.workers_of(db, warning_id)] if workers else []
         policy = await self.policy(db, row.policy)
-        return WarningContext(issued, policy, drivers, channels, row.doors, teams, row.state)
+        return WarningContext(issued, policy, drivers, channels, row.doors, teams, row.state, row.taken_up_at)

@@ -33,6 +33,7 @@ class WarningContext:
     doors: str = "ask"  # of warning_state
     workers: Sequence[WorkerEntry] = ()
     state: str = "active"  # of warning_state, when it was read
+    taken_up_at: float | None = None  # when the fire service last said that it has the names, in this chain
     _plans: dict[tuple[str, bool], PathPlan] = field(default_factory=dict)
 
     @property
@@ -205,6 +206,11 @@ class Person:
     def was_barred(self) -> bool:
         """Whether their name went to the fire service because another warning forbade their door."""
         return bool(self.barred) or any(d.kind == DeliveryKind.RESCUE and d.step == BARRED for d in self.deliveries)
+
+    def taken_up(self, ctx: WarningContext) -> bool:
+        """Whether the fire service has said that it has their name: since it stood on the list."""
+        at = ctx.taken_up_at
+        return at is not None and any(d.kind == DeliveryKind.RESCUE and d.due_at <= at for d in self.deliveries)
 
     def on_fire_list(self) -> bool:
         return any(d.kind == DeliveryKind.RESCUE for d in self.deliveries)

@@ -351,6 +351,7 @@ class DoorList(Entry):
     check_in_grace_s: Annotated[float, Between(1, 60, unit=60)] = Field(300.0, alias="check_in_grace_min")
     check_in_alarm_s: Annotated[float, Between(1, 60, unit=60)] = Field(600.0, alias="check_in_alarm_min")
     relief_s: Annotated[float, Between(1, 24, unit=3600)] = Field(14400.0, alias="relief_h")
+    taken_up_s: Annotated[float, Between(1, 240, unit=60)] = Field(600.0, alias="fire_service_takes_up_min")
 
     def sets_out_before(self, zone_id: str) -> float:
         """Seconds before the impact at which whoever is at a door of that zone must set out for safety."""

@@ -20,6 +20,7 @@ from services.router.planning.plan import WarningContext
 from services.router.policy.vocabulary import FIRE_SERVICE
 from services.router.report import board, report, team_board, zones
 from services.router.report.not_reached import room, sends_people
+from services.router.safety import rescue
 from services.router.store import tables
 from services.shared import alarms
 from services.shared.database.engine import Connection
@@ -150,6 +151,7 @@ class Snapshots:
             "impact": ctx.issued.impact if ctx is not None else None, "begun": ctx is not None,
             "room": counted.room if sends_people(ctx) else None,
             "teams": await team_board.of(db, ctx, warning_id, now),
+            "rescue_list": await rescue.of(db, warning_id),
             "listed_most": LISTED, "most_missing": report.MISSING_SHOWN,
             "villages": counted.zones, "board": counted.board, "headline": _headline(state, figures),
         }  # fmt: skip

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from services.shared import alarms
 from services.shared.database.batches import insert_new, one_of
 from services.shared.database.engine import Connection, Id, metadata
-from services.shared.database.rows import columns, rows_of
+from services.shared.database.rows import columns, row_of, rows_of
 from services.shared.ledger.warnings import warning_state
 
 LATELY_S = 86400.0  # a team that was sent out longer ago has been looked for, or was never out
@@ -209,6 +209,15 @@ async def last_of_kind(db: Connection, warning_id: str, kind: SignKind) -> dict[
         _in_chain(warning_id), team_sign.c.kind == kind
     )
     return {row.slot: float(row.at) for row in await db.execute(last.group_by(team_sign.c.slot))}
+
+
+async def latest_in_chain(db: Connection, warning_id: str, slot: str) -> TeamSign | None:
+    """The newest word of one list that it is seen to, under a warning or another of its chain. The fire service gives no signs of
+    life here: on its list HERE says that it has the names that stood there then, and `by` who said so."""
+    mine = sa.select(*columns(TeamSign, team_sign)).where(
+        team_sign.c.slot == slot, team_sign.c.kind == SignKind.HERE, _in_chain(warning_id)
+    )
+    return await row_of(db, TeamSign, mine.order_by(team_sign.c.at.desc()).limit(1))
 
 
 async def out_for_another(db: Connection, warning_id: str, now: float) -> set[str]:

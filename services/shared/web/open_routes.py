@@ -36,6 +36,7 @@ OPEN_ROUTES: dict[str, OpenTo] = {
     "/l/{token}": OpenTo("a link, on the device that opened it", "one list, while its warning runs"),
     "/l/{token}/open": OpenTo("a link, or a link and its code", "one list, while its warning runs"),
     "/l/{token}/sign": OpenTo("a link, on the device that opened it", "signs of life of the team of that list"),
+    "/l/{token}/taken": OpenTo("a link, on the device that opened it", "the fire service's word on its list"),
     "/l/worker.js": EVERYBODY,
     "/l/{token}/events": OpenTo("a link, on the device that opened it", "visits of that list"),
     "/l/{token}/{delivery_id}": OpenTo("a link, on the device that opened it", "one visit of that list"),

@@ -191,3 +191,39 @@ async def test_i_cannot_is_asked_once_again_and_for_no_reason(page: Page, tocsin
     await page.get_by_role("button", name="We go out again").click()
     assert not (await stands(tocsin, officer)).rests
     await tocsin.cancel(warning_id, "danger_lower_stay_away")
+
+
+async def test_the_fire_service_says_by_name_that_it_has_the_names(page: Page, desk: Page, tocsin: Town) -> None:
+    """Its list asks for it; the live page says until then that they are nobody's. The desk may write it down as well."""
+    warning_id = await tocsin.warn(alerts.flood("TEAM-6"), doors="unsafe")
+    await tocsin.settle()
+    await desk.goto(f"{tocsin.url}/live/{warning_id}")
+    assert "on the fire service's list are nobody's" in await desk.inner_text("#unacknowledged")
+    assert [] == await desk.evaluate(LOOK)
+    await desk.get_by_role("link", name="Call it, and write down who has them").click()
+    assert "Nobody there has said that they have the names." in await desk.inner_text("#fireservice")
+    assert [] == await desk.evaluate(LOOK)
+    status, made = await tocsin.call(
+        "POST", f"/channels/lists/{warning_id}/fireservice/link", {"reason": "for fire station 3, by radio"}
+    )
+    assert 201 == status
+    await tocsin.open_list(page, made["link"])
+    assert "names here are nobody's yet" in await page.inner_text("#taken")
+    assert [] == await page.evaluate(LOOK)
+    await page.fill("#name", "Sgt Wu, fire station 3")
+    await page.get_by_role("button", name="We have these names").click()
+    assert "Sgt Wu, fire station 3 has the names on this list" in await page.inner_text("#taken")
+    await desk.goto(f"{tocsin.url}/live/{warning_id}")
+    assert 0 == await desk.locator("#unacknowledged").count()
+    assert "The fire service has the names on its list: Sgt Wu, fire station 3" in await desk.inner_text("#live")
+    await desk.goto(f"{tocsin.url}/channels/lists/{warning_id}")
+    await desk.fill("#taken", "Lt Qian, by telephone")
+    tocsin.clock.advance_to(tocsin.clock.now() + 1.0)
+    await desk.get_by_role("button", name="They have these names").click()
+    assert "Lt Qian, by telephone" in await desk.inner_text("#fireservice")
+    headers = {"Authorization": f"Bearer {tocsin.key}"}
+    address = f"{tocsin.url}/channels/lists/{warning_id}/taken"
+    async with tocsin.session.post(address, data={"name": " "}, headers=headers) as answer:
+        assert 422 == answer.status
+        assert "write who has the names, by name and office" in await answer.text()
+    await tocsin.cancel(warning_id, "danger_lower_stay_away")

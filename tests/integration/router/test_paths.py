@@ -9,9 +9,12 @@ import sqlalchemy as sa
 
 from services.router.planning.contexts import SHIPPED
 from services.router.policy.engine import read
+from services.router.policy.vocabulary import FIRE_SERVICE
 from services.router.store.tables import warning as router_warning
+from services.shared.ledger import team_signs
 from services.shared.ledger.evidence import Evidence
 from services.shared.ledger.tables import delivery
+from services.shared.ledger.team_signs import SignKind
 from services.shared.messages import SupporterEntry
 from services.shared.tiers import Tier
 from tests.kit.router_alone import NOON, RouterTown, contact, ident, one, router_town, worker
@@ -22,6 +25,12 @@ POLICY = read(SHIPPED.read_text(encoding="utf-8"))
 async def reasons(there: RouterTown, **wanted: object) -> list[tuple[float, str]]:
     """(minute, reason) of deliveries."""
     return [(round((r.due_at - NOON) / 60, 2), r.reason) for r in await there.rows(**wanted)]
+
+
+async def fire_service_takes(there: RouterTown, w: str) -> None:
+    """Somebody there says that they have the names."""
+    async with there.platform.database.write() as tx:
+        await team_signs.keep(tx, w, FIRE_SERVICE, SignKind.HERE, there.clock.now(), "Sgt Wu", sign_id=there.msg_id())
 
 
 async def test_where_doors_are_forbidden_the_other_channels_stand_in(tmp_path: Path) -> None:
@@ -43,6 +52,9 @@ async def test_where_doors_are_forbidden_the_other_channels_stand_in(tmp_path: P
         await there.at(59)
         assert "open" == (await there.paths(w))[ident(1)].state, "orange ends closed: the fire service has its hour"
         await there.at(200)
+        assert "open" == (await there.paths(w))[ident(1)].state, "a name that nobody there has acknowledged is no end"
+        await fire_service_takes(there, w)
+        await there.at(206)
         assert "handed_to_rescue" == (await there.paths(w))[ident(1)].ending
         async with there.platform.database.read() as db:
             left_out = await db.scalar(sa.select(router_warning.c.area_left_out))
@@ -238,6 +250,9 @@ async def test_no_end_without_a_fact_a_commander_or_a_named_shortage(tmp_path: P
                 boat = ident(groups.index("boat") + 1)  # no team is sent there
                 await there.page(w, people, [worker("a", "g", per_hour=30)])
                 await there.at(200)
+                assert {"open"} == {path.state for path in (await there.paths(w)).values()}
+                await fire_service_takes(there, w)
+                await there.at(206)
                 for path in (await there.paths(w)).values():
                     names = {r.channel for r in await there.rows(person_id=path.person_id, driver="door")}
                     if hazard == "toxic_release" or path.person_id == boat:

@@ -125,7 +125,8 @@ def test_every_entry_that_is_left_out_is_missed_or_changes_the_policy() -> None:
                                         ("second_knock_min", 40), ("way_out_min", 10), ("turn_back_margin_min", 10),
                                          ("opened_within_min", 10),
                                         ("way_out_by_zone_min", {}), ("check_in_min", 30), ("check_in_grace_min", 5),
-                                        ("check_in_alarm_min", 10), ("relief_h", 4))  # fmt: skip
+                                        ("check_in_alarm_min", 10), ("relief_h", 4),
+                                        ("fire_service_takes_up_min", 10))  # fmt: skip
         assert not left or default, path
 
 
