@@ -36,7 +36,7 @@ class TeamSignPages:
         return (web.post("/l/{token}/sign", self.sign),)
 
     async def sign(self, request: web.Request) -> web.Response:
-        """One sign of the team whose list it is, on the phone that opened it; the same form sent twice is one. Whoever cannot
+        """One sign of the team whose list it is, on the phone that opened it; the same button sent twice is one. Whoever cannot
         go is asked once again, and for no reason."""
         form, token, now = await request.post(), request.match_info["token"], self._platform.clock.now()
         said = str(form.get("sign", ""))
@@ -63,7 +63,9 @@ class TeamSignPages:
             if kind is SignKind.OUT:
                 team = await of_team(tx, link.slot, now)
                 at, within = team_signs.goes_out_at(team, now), team.within_s
-            sign_id = id_of(link.warning_id, link.slot, "list", event)
+            # a page that is still there after Back may say so again half an hour later
+            again = now if kind is SignKind.HERE else None
+            sign_id = id_of(link.warning_id, link.slot, "list", event, said, again)
             await team_signs.keep(tx, link.warning_id, link.slot, kind, at, "list", within_s=within, sign_id=sign_id)
             await trail.record(tx, f"officer:{link.slot}", "team_sign", link.warning_id, said)
         self._platform.wake.router.set()
