@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 import sqlalchemy as sa
 
+from services.channels.messages import list_links
 from services.channels.pages.list_events import MOST
 from services.shared.audit import trail
 from services.shared.audit.trail import audit_log
@@ -249,3 +250,22 @@ async def test_the_list_says_that_it_is_another_one(phone: OfficersPhone) -> Non
     before = said
     _, said = await phone.sends()
     assert before["list"] != said["list"], "nobody may be sent any more"
+
+
+async def test_what_is_taken_back_is_taken_back_under_what_the_warning_replaced_too(phone: OfficersPhone) -> None:
+    """An update came, the phone was lost after it: whoever holds it speaks for the team by no older link."""
+    door = sa.select(delivery.c.warning_id, delivery.c.slot).where(delivery.c.delivery_id == phone.doors[0])
+    (old,) = await phone.town.rows(door)
+    (row,) = await phone.town.rows(sa.select(warning_state).where(warning_state.c.warning_id == old.warning_id))
+    update, now = "d" * 32, phone.town.clock.now()
+    async with phone.town.node.platform.database.write() as tx:
+        await tx.execute(
+            sa.update(warning_state).where(warning_state.c.warning_id == old.warning_id).values(state="superseded")
+        )
+        await tx.execute(sa.insert(warning_state).values(**(dict(row._mapping) | {"warning_id": update})))
+    assert 200 == (await phone.sends())[0], "a team that has not heard of the update yet"
+    async with phone.town.node.platform.database.write() as tx:
+        await list_links.recall(tx, update, old.slot, now)
+    assert 403 == (await phone.sends())[0]
+    async with phone.session.post(f"{phone.link}/sign", data={"sign": "back"}) as answer:
+        assert 403 == answer.status
