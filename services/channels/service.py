@@ -119,9 +119,9 @@ class ChannelsService:
         self._handlers = ChannelsHandlers(p)
         self._channel_pages = ChannelPages(p, self.drivers, self.limits, weights)
         self._full_values = FullValues(p, preparer)
-        self._lists = OfficerLists(p, self.recorder, preparer)
+        self._lists = OfficerLists(p, preparer)
         self._team_sign_pages = TeamSignPages(p)
-        self._list_events = ListEvents(p, self.recorder)
+        self._list_events = ListEvents(p)
         self._list_link_pages = ListLinkPages(p)
         self._sign_videos = SignVideos(p.settings.sign_videos)
         self._answers = AnswerPages(

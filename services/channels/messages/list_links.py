@@ -18,6 +18,7 @@ from services.shared.database.engine import Connection
 from services.shared.database.rows import columns, row_of, rows_of
 from services.shared.errors import Conflict, NotAllowed
 from services.shared.ledger.opened_lists import list_link
+from services.shared.ledger.warnings import warning_state
 
 RESCUE = "fireservice"  # the slot of the fire service's list
 OPENED_WITHIN_S = 3600.0  # of a link that a person made
@@ -160,10 +161,16 @@ async def make(tx: Connection, warning_id: str, slot: str, by: str, now: float) 
 
 
 async def recall(tx: Connection, warning_id: str, slot: str, now: float) -> None:
-    """Every link of a team under a warning opens nothing any more, also one nobody has opened yet."""
-    first = {
-        "warning_id": warning_id, "slot": slot, "n": 0, "made_at": now, "made_by": slot, "devices": [],
-    }  # fmt: skip
-    await insert_new(tx, list_link, [first])
-    mine = (list_link.c.warning_id == warning_id, list_link.c.slot == slot, list_link.c.recalled_at.is_(None))
+    """Every link of a team under a warning opens nothing any more, also one nobody has opened yet; nor do those under what it
+    replaced: whoever holds a lost phone would speak for the team."""
+    state = warning_state.c
+    chain = sa.select(state.chain_id).where(state.warning_id == warning_id).scalar_subquery()
+    before = sa.select(state.warning_id).where(state.chain_id == chain, state.state.in_(("superseded", "cancelled")))
+    under = {warning_id, *(await tx.scalars(before)).all()}
+    first = [
+        {"warning_id": one, "slot": slot, "n": 0, "made_at": now, "made_by": slot, "devices": []}
+        for one in sorted(under)
+    ]  # fmt: skip
+    await insert_new(tx, list_link, first)
+    mine = (list_link.c.warning_id.in_(under), list_link.c.slot == slot, list_link.c.recalled_at.is_(None))
     await tx.execute(sa.update(list_link).where(*mine).values(recalled_at=now))

@@ -38,7 +38,7 @@ class PartReceipt:
 
 class Report(msgspec.Struct, frozen=True):
     """One thing learnt. `source` is outcome (our own call), callback or page. `at` is when it was learnt, in
-    warning time; where it is left out the recorder takes the time.
+    warning time: the recorder takes the time itself.
     """
 
     delivery_id: str

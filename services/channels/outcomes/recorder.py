@@ -62,9 +62,7 @@ class OutcomeRecorder:
 
     def note(self, report: Report, written: Written) -> None:
         """Takes a report without a task for it; `written` is told once."""
-        now = self._clock.now()
-        at = min(report.at, now) if report.at else now
-        self._waiting.append((msgspec.structs.replace(storable(report), at=at), written))
+        self._waiting.append((msgspec.structs.replace(storable(report), at=self._clock.now()), written))
         if self._flushing is None:
             self._flushing = asyncio.create_task(self._flush())
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from services.channels.messages.list_links import AFTERWARDS_S, RESCUE, ListLink
 from services.channels.model.report import Report
-from services.channels.outcomes.recorder import OutcomeRecorder
-from services.channels.outcomes.visit_undo import take_back
+from services.channels.outcomes import fold
+from services.channels.outcomes.visit_undo import lock, take_back
 from services.channels.pages import store
 from services.shared.audit import trail
 from services.shared.bus.outbox import id_of
@@ -37,12 +37,11 @@ UNDO = "undo"
 class AtTheDoor:
     """What an officer says of a door on their list; the same event said twice is one."""
 
-    def __init__(self, platform: Platform, recorder: OutcomeRecorder) -> None:
+    def __init__(self, platform: Platform) -> None:
         self._platform = platform
-        self._recorder = recorder
 
     async def note(self, link: ListLink, delivery_id: str, outcome: str, event: str, at: float, note: str = "") -> None:
-        """One outcome, tapped at `at` (warning time).
+        """One outcome, tapped at `at` (warning time), with its audit entry and the sign of life that it is, or none of them.
 
         Refused where the outcome is none, NotFound where the door is not on that list, Conflict where it was tapped after
         the list was closed.
@@ -53,24 +52,28 @@ class AtTheDoor:
         await self._check(link, delivery_id, at)
         answer = OUTCOMES[outcome][0]
         met = answer not in NOBODY_MET
-        await self._recorder.report(
-            Report(
-                delivery_id,
-                event_key=store.event_key(event),
-                source="page",
-                state=SendState.DELIVERED if met else None,
-                evidence=Evidence.HUMAN_CONTACT if met else Evidence.NONE,
-                answer=answer,
-                by="officer",
-                note=note[:400],
-                at=at,
-            )
+        at = min(at, self._platform.clock.now())
+        report = Report(
+            delivery_id,
+            event_key=store.event_key(event),
+            source="page",
+            state=SendState.DELIVERED if met else None,
+            evidence=Evidence.HUMAN_CONTACT if met else Evidence.NONE,
+            answer=answer,
+            by="officer",
+            note=note[:400],
+            at=at,
         )
         async with self._platform.database.write() as tx:
+            await lock(tx, delivery_id)
+            if await store.known_events(tx, [report.event_key]):
+                return
+            await fold.write(tx, [fold.storable(report)], self._platform.settings.plane)
             await trail.record(tx, f"officer:{link.slot}", "visit_outcome", delivery_id, outcome)
             if link.slot != RESCUE:  # whoever notes something gives a sign of life by it
                 sign_id = id_of(link.warning_id, link.slot, "door", event)
                 await team_signs.keep(tx, link.warning_id, link.slot, SignKind.HERE, at, "door", sign_id=sign_id)
+        self._platform.bus.wake()
 
     async def undo(self, link: ListLink, delivery_id: str, at: float, event: str = "") -> None:
         """Takes back that event, or the last one where none is named. NotFound and Conflict as above, Conflict also where

@@ -1,12 +1,13 @@
 """Takes what a phone kept while it had no network: taps at doors, each with an id and its own time; and serves its worker.
 
 A phone sends its events in their order until each is taken or refused. The same event sent again is taken and changes
-nothing. A phone's clock may be wrong by hours: what counts is how long before the sending it was tapped.
+nothing. A phone's clock may be wrong by hours: what counts is how long before the sending it was tapped. It may be put right in
+between: what was tapped later counts as later all the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib import resources
 from typing import Annotated, Literal, TypedDict
 
@@ -14,7 +15,6 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.channels.messages import list_links
-from services.channels.outcomes.recorder import OutcomeRecorder
 from services.channels.pages import store
 from services.channels.pages.at_the_door import UNDO, AtTheDoor
 from services.channels.pages.team_signs import keep_tapped
@@ -27,6 +27,7 @@ from services.shared.web.cookies import LIST_COOKIE, cookie_of
 
 MOST = 200  # events of one sending; a phone sends the rest after them
 SIGNS = ("here", "back")
+APART_S = 0.001  # two taps that the phone's clock cannot tell apart
 EventId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 PhoneTime = Annotated[float, Field(ge=0, le=1e15)]  # milliseconds by the phone's clock
 # Beside the lists, so that it may serve them without a network, and nothing else.
@@ -70,12 +71,27 @@ class EventsTaken(TypedDict):
     list: str
 
 
+def times_of(taps: Sequence[float], sent: float, now: float, opened_at: float | None) -> list[float]:
+    """When each of them was tapped, in warning time, each later than the one before it: the order is the phone's own.
+
+    `taps` and `sent` are milliseconds by its clock, `now` and `opened_at` warning time. None was tapped before the list was
+    opened, or after it was sent; where the clock was changed in between, a later tap says more than an earlier one.
+    """
+    found: list[float] = []
+    for tapped in reversed(taps):
+        at = now - max(0.0, sent - tapped) / 1000
+        found.append(at if not found else min(at, found[-1] - APART_S))
+    if opened_at is None:
+        return found[::-1]
+    return [max(at, opened_at + n * APART_S) for n, at in enumerate(reversed(found))]
+
+
 class ListEvents:
     """The handlers of a list's script."""
 
-    def __init__(self, platform: Platform, recorder: OutcomeRecorder) -> None:
+    def __init__(self, platform: Platform) -> None:
         self._platform = platform
-        self._door = AtTheDoor(platform, recorder)
+        self._door = AtTheDoor(platform)
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         """/l/worker.js, and the events of a list."""
@@ -97,13 +113,14 @@ class ListEvents:
             known = await store.known_events(db, [store.event_key(one.event) for one in given.events])
         taken: list[str] = []
         refused: list[RefusedEvent] = []
-        for one in given.events:
-            at = now - max(0.0, given.now - one.at) / 1000
-            at = max(at, link.opened_at if link.opened_at is not None else at)
+        times = times_of([one.at for one in given.events], given.now, now, link.opened_at)
+        for one, at in zip(given.events, times, strict=True):
             try:
                 if not one.door:
                     await self._sign(link, one.outcome, one.event, at)
                 elif one.outcome == UNDO:
+                    if not one.of:
+                        raise Refused("of: name the event that is taken back", field="of", rule="undo")
                     await self._door.undo(link, one.door, at, one.of)
                 elif store.event_key(one.event) not in known:
                     await self._door.note(link, one.door, one.outcome, one.event, at)

@@ -16,7 +16,6 @@ from services.channels.messages import list_links
 from services.channels.messages.card_phrases import PHRASES, named, phrases_of
 from services.channels.messages.message_facts import choose_language, of_place
 from services.channels.messages.prepare import Preparer
-from services.channels.outcomes.recorder import OutcomeRecorder
 from services.channels.pages import store
 from services.channels.pages.at_the_door import OUTCOME_OF, OUTCOMES, UNDO, AtTheDoor
 from services.channels.pages.team_signs import of_team
@@ -73,9 +72,9 @@ class SeenVisit(TypedDict):
 class OfficerLists:
     """The handlers of /l."""
 
-    def __init__(self, platform: Platform, recorder: OutcomeRecorder, preparer: Preparer) -> None:
+    def __init__(self, platform: Platform, preparer: Preparer) -> None:
         self._platform = platform
-        self._door = AtTheDoor(platform, recorder)
+        self._door = AtTheDoor(platform)
         self._preparer = preparer
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
@@ -276,7 +275,7 @@ class OfficerLists:
         }
 
     async def tap(self, request: web.Request) -> web.Response:
-        """One outcome; the same form sent twice is one event."""
+        """One outcome; the same button sent twice is one event, and so is the same undo."""
         form = await request.post()
         async with self._platform.database.read() as db:
             now = self._platform.clock.now()
@@ -285,8 +284,11 @@ class OfficerLists:
             return self._closed(request, link, status=403)
         outcome, delivery_id = str(form.get("outcome", "")), request.match_info["delivery_id"]
         if outcome == UNDO:
-            await self._door.undo(link, delivery_id, now)
+            await self._door.undo(link, delivery_id, now, str(form.get("of", ""))[:32])
         else:
-            event = str(form.get("event", ""))[:32] or new_id()
+            given = str(form.get("event", ""))[
+                :32
+            ]  # one page may be pressed twice, after Back: another word is another tap
+            event = id_of(given, outcome) if given else new_id()
             await self._door.note(link, delivery_id, outcome, event, now, str(form.get("note", "")))
         raise web.HTTPSeeOther(f"/l/{request.match_info['token']}#v{delivery_id}")

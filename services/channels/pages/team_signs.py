@@ -79,7 +79,7 @@ class TeamSignPages:
         await trail.record(tx, by, "names_taken", warning_id, name)
 
     async def sign(self, request: web.Request) -> web.Response:
-        """One sign of the team whose list it is, on the phone that opened it; the same form sent twice is one. Whoever cannot
+        """One sign of the team whose list it is, on the phone that opened it; the same button sent twice is one. Whoever cannot
         go is asked once again, and for no reason."""
         form, token, now = await request.post(), request.match_info["token"], self._platform.clock.now()
         said = str(form.get("sign", ""))
@@ -95,7 +95,9 @@ class TeamSignPages:
                 raise NotFound("there is no such list: ask your command post for a new link", field="link")
             if not sure:
                 return page("list_cannot.html", token=token, event=event, plane=self._platform.settings.plane)
-            await keep_tapped(tx, link, said, event, now)
+            # a page that is still there after Back may say so again half an hour later
+            again = now if TAPPED[said] is SignKind.HERE else ""
+            await keep_tapped(tx, link, said, f"{event} {said} {again}", now)
         self._platform.wake.router.set()
         raise web.HTTPSeeOther(f"/l/{token}")
 

@@ -12,6 +12,7 @@ from services.router.planning.plan import WarningContext
 from services.router.safety.hand_on import hand_on
 from services.router.store import tables
 from services.shared.database.engine import Connection
+from services.shared.ledger import team_signs
 from services.shared.ledger.opened_lists import opened_lists
 from services.shared.ledger.tables import DOOR_DRIVER, delivery
 
@@ -33,8 +34,10 @@ async def check_list(
         await tx.execute(sa.delete(tables.watch).where(*fact))
         return {}
     again: dict[str, float | None] = {f"list:{worker_id}": now + AGAIN_S} if now + AGAIN_S < ctx.last_door() else {}
-    if not opened & {w.worker_id for w in ctx.workers}:
-        return again  # a list that may yet be opened is better than another that was not
+    others = opened & {w.worker_id for w in ctx.workers}
+    signs = await team_signs.of_slots(tx, sorted(others), now)
+    if all(one in signs and signs[one].rests for one in others):
+        return again  # a list that may yet be opened is better than another that was not, or one that gets no doors
     if await take_list(tx, ctx, worker_id, NOT_OPENED, "unopened.door", now, plane):
         again[UNOPENED + worker_id] = None
     return again

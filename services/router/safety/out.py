@@ -104,7 +104,7 @@ async def sent(tx: Connection, ctx: WarningContext, slots: Iterable[str], now: f
         at = team_signs.goes_out_at(team, now)
         await team_signs.keep(
             tx, ctx.issued.warning_id, slot, SignKind.OUT, at, "", within_s=rule.check_in_s,
-            sign_id=id_of(ctx.issued.warning_id, slot, "out", team.in_at, team.recalled_at),
+            sign_id=id_of(ctx.issued.warning_id, slot, "out", at if team.since is None else team.since, team.recalled_at),
         )  # fmt: skip
     if slots:
         looks = [now + rule.check_in_s + rule.check_in_grace_s, *(at for at in ctx.last_doors() if at > now)]

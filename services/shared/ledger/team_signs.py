@@ -172,10 +172,13 @@ async def keep(
     sign_id: str,
     within_s: float = 0.0,
 ) -> bool:
-    """Keeps one sign; the same id twice is one. Whether it is new. A team that is heard ends the alarm about it."""
+    """Keeps one sign; the same id twice is one. Whether it is new.
+
+    A team that is heard ends the alarm about it, but not by what it did before it was missed: a phone sends that by itself.
+    """
     row = TeamSign(sign_id, warning_id, slot, kind, at, by[:80], within_s)
     new = await insert_new(tx, team_sign, [row._asdict()]) > 0
-    if new and kind in SAID:
+    if new and kind in SAID and (await of_slots(tx, [slot], at))[slot].missed_at is None:
         await alarms.over(tx, f"{ALARM}:{slot}")
     return new
 

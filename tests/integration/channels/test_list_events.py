@@ -11,9 +11,12 @@ import pytest
 import pytest_asyncio
 import sqlalchemy as sa
 
+from services.channels.messages import list_links
 from services.channels.pages.list_events import MOST
+from services.shared.audit import trail
 from services.shared.audit.trail import audit_log
 from services.shared.bus.outbox import new_id
+from services.shared.errors import Busy
 from services.shared.ledger.answers import answer_log
 from services.shared.ledger.tables import delivery
 from services.shared.ledger.team_signs import team_sign
@@ -58,7 +61,7 @@ async def phone() -> AsyncIterator[OfficersPhone]:
             delivery.c.send_state == "accepted",
         )  # fmt: skip
         doors = [row.delivery_id for row in await town.rows(mine)]
-        assert len(doors) > 6, len(doors)
+        assert len(doors) > 12, len(doors)
         session = await town.phone_for_lists(town.list_link(warning_id, officer))
         await town.at("+30 min")
         yield OfficersPhone(town, town.list_link(warning_id, officer), doors, session)
@@ -112,6 +115,88 @@ async def test_what_comes_late_does_not_take_the_place_of_what_was_said_after_it
     assert ("not_there", now) == await stands(phone.town, door)
     kept = await phone.town.rows(sa.select(answer_log.c.answer).where(answer_log.c.delivery_id == door))
     assert {"not_there", "no_answer"} == {row.answer for row in kept}, "both are kept"
+
+
+async def test_a_clock_that_is_put_right_in_between_does_not_turn_the_order_round(phone: OfficersPhone) -> None:
+    """The phone was two hours ahead, found the right time, and the officer corrected what they had said."""
+    door = phone.doors.pop()
+    slip, seen = phone.tapped(door, "no_answer", -110), phone.tapped(door, "help", 5)
+    status, said = await phone.sends(slip, seen)
+    assert (200, 2) == (status, len(said["taken"]))
+    assert "help" == (await stands(phone.town, door))[0]
+    undo = phone.tapped(door, "undo", 0, of=seen["event"])
+    await phone.sends(undo)
+    assert "no_answer" == (await stands(phone.town, door))[0]
+
+
+async def test_an_undo_names_what_it_takes_back(phone: OfficersPhone) -> None:
+    """One that is sent again would take back what was said before."""
+    door = phone.doors.pop()
+    undo = phone.tapped(door, "undo")
+    _, said = await phone.sends(phone.tapped(door, "gone", 2), phone.tapped(door, "help", 1), undo)
+    assert [(undo["event"], "of: name the event that is taken back")] == [
+        (r["event"], r["why"]) for r in said["refused"]
+    ]
+    assert "help" == (await stands(phone.town, door))[0]
+
+
+async def test_a_server_that_dies_before_the_audit_entry_has_taken_nothing(
+    phone: OfficersPhone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The phone sends it again, and then it stands in the log of answers and in the audit log."""
+    door = phone.doors.pop()
+    seen = phone.tapped(door, "gone")
+
+    async def dies(*_: object) -> None:
+        raise Busy("the machine went away")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(trail, "record", dies)
+        assert 503 == (await phone.sends(seen))[0]
+    assert "" == (await stands(phone.town, door))[0]
+    _, said = await phone.sends(seen)
+    assert [seen["event"]] == said["taken"]
+    assert "not_there" == (await stands(phone.town, door))[0]
+    assert ["visit_outcome"] == await acts(phone.town, door)
+
+
+async def test_another_button_of_a_page_that_is_still_there_is_another_tap(phone: OfficersPhone) -> None:
+    """After Back the page is the same one: what is corrected on it counts, the same button twice is one tap."""
+    door = phone.doors.pop()
+    for outcome in ("no_answer", "no_answer", "help"):
+        form = {"outcome": outcome, "event": "a" * 32}
+        async with phone.session.post(f"{phone.link}/{door}", data=form) as answer:
+            assert 200 == answer.status
+        phone.town.clock.advance_to(phone.town.clock.now() + 30)
+    assert "help" == (await stands(phone.town, door))[0]
+    assert ["visit_outcome"] * 2 == await acts(phone.town, door)
+
+
+async def test_an_undo_that_is_pressed_twice_takes_back_one(phone: OfficersPhone) -> None:
+    door = phone.doors.pop()
+    page = ""
+    for outcome in ("no_answer", "help"):
+        async with phone.session.post(f"{phone.link}/{door}", data={"outcome": outcome}) as answer:
+            page = await answer.text()
+        phone.town.clock.advance_to(phone.town.clock.now() + 30)
+    of = page.partition(f'id="v{door}"')[2].partition('name="of" value="')[2][:32]
+    for _ in range(2):
+        async with phone.session.post(f"{phone.link}/{door}", data={"outcome": "undo", "of": of}) as answer:
+            assert 200 == answer.status
+    assert "no_answer" == (await stands(phone.town, door))[0]
+
+
+async def test_a_sign_of_life_counts_each_time_it_is_given_from_whatever_page(phone: OfficersPhone) -> None:
+    """After Back the page is the same one: "all right" half an hour later is another sign, and "back" is no "all right"."""
+    slot_signs = sa.select(team_sign.c.kind, team_sign.c.at).where(team_sign.c.by == "list").order_by(team_sign.c.at)
+    before = len(await phone.town.rows(slot_signs))
+    now = phone.town.clock.now()
+    for n, said in enumerate(("here", "here", "back", "back")):
+        phone.town.clock.advance_to(now + 60 * (n + 1))
+        async with phone.session.post(f"{phone.link}/sign", data={"sign": said, "event": "b" * 32}) as answer:
+            assert 200 == answer.status
+    kept = [tuple(row) for row in (await phone.town.rows(slot_signs))[before:]]
+    assert [("here", now + 60), ("here", now + 120), ("back", now + 180)] == kept
 
 
 async def test_one_that_cannot_be_taken_leaves_the_others(phone: OfficersPhone) -> None:
@@ -180,3 +265,22 @@ async def test_the_list_says_that_it_is_another_one(phone: OfficersPhone) -> Non
     before = said
     _, said = await phone.sends()
     assert before["list"] != said["list"], "nobody may be sent any more"
+
+
+async def test_what_is_taken_back_is_taken_back_under_what_the_warning_replaced_too(phone: OfficersPhone) -> None:
+    """An update came, the phone was lost after it: whoever holds it speaks for the team by no older link."""
+    door = sa.select(delivery.c.warning_id, delivery.c.slot).where(delivery.c.delivery_id == phone.doors[0])
+    (old,) = await phone.town.rows(door)
+    (row,) = await phone.town.rows(sa.select(warning_state).where(warning_state.c.warning_id == old.warning_id))
+    update, now = "d" * 32, phone.town.clock.now()
+    async with phone.town.node.platform.database.write() as tx:
+        await tx.execute(
+            sa.update(warning_state).where(warning_state.c.warning_id == old.warning_id).values(state="superseded")
+        )
+        await tx.execute(sa.insert(warning_state).values(**(dict(row._mapping) | {"warning_id": update})))
+    assert 200 == (await phone.sends())[0], "a team that has not heard of the update yet"
+    async with phone.town.node.platform.database.write() as tx:
+        await list_links.recall(tx, update, old.slot, now)
+    assert 403 == (await phone.sends())[0]
+    async with phone.session.post(f"{phone.link}/sign", data={"sign": "back"}) as answer:
+        assert 403 == answer.status

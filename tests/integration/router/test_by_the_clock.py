@@ -14,8 +14,10 @@ from services.router.store.tables import warning as router_warning
 from services.shared.ledger.evidence import Evidence
 from services.shared.ledger.opened_lists import list_link
 from services.shared.ledger.tables import delivery
+from services.shared.ledger.team_signs import SignKind
 from services.shared.tiers import Tier
 from tests.integration.router.test_paths import said_in_log
+from tests.integration.router.test_teams_out import heard
 from tests.kit.router_alone import MIDNIGHT, NOON, RouterTown, ident, one, router_town, worker
 
 TEXT = SHIPPED.read_text(encoding="utf-8")
@@ -117,6 +119,25 @@ async def test_a_list_that_nobody_opens_goes_to_a_team_that_has_opened_theirs(tm
         assert {"a": True, "b": True, "c": False} == await who_is_there(there, w, NOON + 16 * 60)
         async with there.platform.database.read() as db:
             assert ["c"] == [team.rstrip("0") for team in await unopened(db, w)]
+
+
+async def test_no_list_is_taken_for_a_team_that_gets_no_doors(tmp_path: Path) -> None:
+    """The only team that has opened its list cannot go: whoever has not opened theirs yet may still come."""
+    async with router_town(tmp_path) as there:
+        w = await there.issue(doors="allowed", impact=NOON + 60 * 240)
+        people = [one(n, groups=("no_phone",), flags=("door_first",), grid=grid) for n, grid in ((1, "g"), (2, "h"))]
+        await there.page(w, people, [worker("a", "g"), worker("b", "h")])
+        await there.at(1)
+        await there.said([delivery.c.step == "official"], answer="spoke", answer_at=NOON + 60)
+        await opens(there, w, "b", NOON + 60)
+        await heard(there, "b", SignKind.CANNOT)
+        await there.at(14)
+        assert ({ident(1), ident(2)}, set()) == (await list_of(there, "a"), await list_of(there, "b"))
+        await heard(there, "b", SignKind.OUT)
+        await there.at(18)
+        assert ({ident(1), ident(2)}, set()) == (await list_of(there, "b"), await list_of(there, "a")), (
+            "now there is one"
+        )
 
 
 async def opens(there: RouterTown, warning_id: str, team: str, at: float) -> None:

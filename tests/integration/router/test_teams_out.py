@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.router.planning.contexts import SHIPPED
+from services.router.planning.contexts import SHIPPED, Contexts
 from services.router.policy.engine import read
+from services.router.safety import out
 from services.router.safety.out import next_look, silence
 from services.shared import alarms
 from services.shared.ledger import team_signs
 from services.shared.ledger.tables import delivery
-from services.shared.ledger.team_signs import SignKind, TeamSign, TeamStanding, standing
+from services.shared.ledger.team_signs import SignKind, TeamSign, TeamStanding, standing, team_sign
 from tests.integration.router.test_paths import said_in_log
 from tests.kit.router_alone import RouterTown, ident, one, router_town, worker
 
@@ -75,6 +77,42 @@ async def test_who_gives_no_sign_is_asked_then_the_command_is_told_and_a_later_s
         assert 2 == len(await asked(there)), "each silence is asked about once"
         await there.at(82)
         assert [("check_in", "a"), ("check_in", "a")] == [o for o in await asked(there) if o[0] == "check_in"]
+
+
+async def test_what_a_phone_sends_late_ends_no_alarm_about_a_silence_after_it(tmp_path: Path) -> None:
+    """A tap of an hour before goes out by itself when the phone finds a network: nobody has heard the team."""
+    async with router_town(tmp_path) as there:
+        w = await two_teams(there)
+        await there.at(47)
+        assert ["a", "b"] == await alarmed(there)
+        async with there.platform.database.write() as tx:
+            for at, by in ((4, "a"), (46, "b")):
+                when = there.clock.now() - 60 * (47 - at)
+                sign_id = there.msg_id()
+                await team_signs.keep(tx, w, by.ljust(32, "0"), SignKind.HERE, when, "door", sign_id=sign_id)
+        assert ["a"] == await alarmed(there)
+        await heard(there, "a")
+        assert [] == await alarmed(there)
+
+
+async def test_a_team_that_is_sent_again_two_days_later_is_looked_after_again(tmp_path: Path) -> None:
+    """What was kept of it is no longer looked at: it is out by its new door all the same."""
+    async with router_town(tmp_path) as there:
+        w = await two_teams(there, hours=90)
+        for team in ("a", "b"):
+            await heard(there, team, SignKind.BACK)
+        await there.at(48 * 60)
+        slot, now = "a".ljust(32, "0"), there.clock.now()
+        async with there.platform.database.write() as tx:
+            ctx = await Contexts(None).of(tx, w, workers=True)
+            assert ctx is not None
+            for _ in range(2):  # a second door of the same instant sends it out no second time
+                await out.sent(tx, ctx, [slot], now)
+            stands = (await team_signs.of_slots(tx, [slot], now))[slot]
+            sent = await tx.scalar(
+                sa.select(sa.func.count()).where(team_sign.c.slot == slot, team_sign.c.kind == "out")
+            )
+        assert (now, 2) == (stands.since, sent)
 
 
 async def test_where_nobody_else_is_out_the_command_hears_at_once(tmp_path: Path) -> None:
