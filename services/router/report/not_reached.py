@@ -31,7 +31,7 @@ from services.shared.web.html import page
 
 class PersonNotReached(NamedTuple):
     """Somebody no team is done with in time. `begins`: when the team on whose list they stand is there; None on no list.
-    `named`: the fire service has the name; `helped`: somebody who helps them was told; `calls`: they asked for help."""
+    `named`: it stands on the fire service's list; `helped`: somebody who helps them was told; `calls`: they asked for help."""
 
     person_id: str
     zone_id: str
