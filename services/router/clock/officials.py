@@ -156,14 +156,15 @@ def _row(
 async def _grid_to_others(tx: Connection, ctx: WarningContext, silent: WorkerEntry, now: float, plane: str) -> None:
     """No more doors to an officer nobody has spoken with; those on their list, not begun, go to other teams."""
     signs = await team_signs.of_slots(tx, [w.worker_id for w in ctx.workers], now)
-    resting = {slot for slot, team in signs.items() if team.rests}
+    away = {slot for slot, team in signs.items() if team.rests}
+    away |= {w.worker_id for w in await tables.workers_of(tx, ctx.issued.warning_id) if not w.capacity}
     others = [
         w
         for w in sorted(ctx.workers, key=lambda w: w.worker_id)
-        if w.worker_id != silent.worker_id and w.worker_id not in resting
+        if w.worker_id != silent.worker_id and w.worker_id not in away
     ]
     if not others:
-        return  # a team that may yet look at its list is better than none
+        return  # a team that may yet look at its list is better than none, or one whose list was taken for the same reason
     await take_list(tx, ctx, silent.worker_id, "officer silent: given to another team", "official.door", now, plane)
     near = [w for w in others if set(w.grids) & set(silent.grids)] or others
     told = [notice(ctx, w, "go_to_grid", plane, silent.worker_id) for w in near[:1] if not ctx.phone_only]

@@ -18,6 +18,7 @@ from services.router.planning.contexts import Contexts
 from services.router.planning.notices import notice, on_duty
 from services.router.planning.plan import WarningContext
 from services.router.safety import out
+from services.router.safety.hand_on import hand_on
 from services.router.store import tables
 from services.shared.bus.outbox import id_of, publish
 from services.shared.database import locks
@@ -90,15 +91,32 @@ class Watch:
         async with self._platform.database.read() as db:
             rows = await rows_of(db, tables.Look, _DUE, {"now": now})
             cannot = await team_signs.cannot_and_not_relieved(db, now)
+            resting = await out.resting_with_doors(db, now)
         for row in rows:
             await self._look(row, now)
         for slot, said_under in sorted(cannot.items()):
             await self._let_go(slot, said_under, now)
-        if rows or cannot:
+        given_on = [await self._give_on(slot, under, now) for slot, under in sorted(resting.items())]
+        did = bool(rows or cannot or any(given_on))
+        if did:
             self._platform.bus.wake()
             self._platform.wake.channels.set()
             self._platform.wake.router.set()
-        return bool(rows or cannot)
+        return did
+
+    async def _give_on(self, slot: str, under: Sequence[str], now: float) -> bool:
+        """What is left on the list of a team that rests in safety goes to the others; whether anything did."""
+        async with self._platform.database.write() as tx:
+            await locks.doors(tx, *under)
+            await locks.plan(tx, *under, shared=True)
+            if slot not in await team_signs.relieved_and_back(tx, now):
+                return False  # it goes out again
+            n = 0
+            for one in under:
+                ctx = await self._contexts.of(tx, one, workers=True)
+                if ctx is not None:
+                    n += await hand_on(tx, ctx, slot, out.RESTS, "team.rests", now, self._platform.settings.plane)
+        return n > 0
 
     async def _let_go(self, slot: str, said_under: str, now: float) -> None:
         """A team that cannot go, once; whatever becomes of its doors it is relieved."""

@@ -34,6 +34,7 @@ from services.shared.powers.power import Power
 
 log = structlog.get_logger("router")
 LOOK = "teams"  # the look at those that are out
+RESTS = "the team was relieved and is back: given to another team"
 CANNOT_GO = "the team cannot go: given to another team"
 
 
@@ -157,6 +158,12 @@ async def has_doors_under(db: Connection, slot: str) -> list[str]:
     open_ = (delivery.c.slot == slot, NOT_MADE, warning_state.c.state == "active")
     found = sa.select(delivery.c.warning_id).join(warning_state, warning_state.c.warning_id == delivery.c.warning_id)
     return sorted((await db.scalars(found.where(*open_).distinct())).all())
+
+
+async def resting_with_doors(db: Connection, now: float) -> dict[str, list[str]]:
+    """Team that was relieved and is in safety > warnings in force with doors on its list that it was not at."""
+    slots = await team_signs.relieved_and_back(db, now)
+    return {slot: under for slot in slots if (under := await has_doors_under(db, slot))}
 
 
 async def let_go(

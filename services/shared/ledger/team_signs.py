@@ -244,6 +244,14 @@ async def heard_since(db: Connection, slot: str, since: float) -> bool:
     return bool(await db.scalar(sa.select(sa.exists().where(*theirs))))
 
 
+async def relieved_and_back(db: Connection, now: float) -> list[str]:
+    """Teams that were relieved lately, are in safety, and have not said that they go out again."""
+    lately = (team_sign.c.kind == SignKind.RELIEVED, team_sign.c.at > now - LATELY_S)
+    slots = (await db.scalars(sa.select(team_sign.c.slot).where(*lately).distinct())).all()
+    teams = await of_slots(db, slots, now) if slots else {}
+    return [slot for slot, team in teams.items() if team.is_back and team.relieved_at is not None]
+
+
 async def cannot_and_not_relieved(db: Connection, now: float) -> dict[str, str]:
     """Team that said lately that it cannot go, and was not relieved since > the warning under which it said so."""
     after = team_sign.alias()

@@ -16,6 +16,7 @@ from playwright.async_api import Browser, BrowserContext, Error, Page, expect
 
 from services.channels.messages import list_links
 from services.shared.ledger.answers import answer_log
+from services.shared.ledger.opened_lists import list_link
 from services.shared.ledger.tables import delivery
 from services.shared.ledger.team_signs import team_sign
 from tests.e2e.web.conftest import PHONE
@@ -239,6 +240,44 @@ async def test_what_was_tapped_before_the_end_goes_out_after_it(browser: Browser
         await phone.line.cut()
         with pytest.raises(Error, match=r"ERR_FAILED|ERR_CONNECTION"):
             await phone.page.goto(phone.link)
+
+
+async def test_what_was_tapped_on_another_list_goes_out_from_the_one_that_is_open(
+    browser: Browser, tocsin: Town, phone: Officer
+) -> None:
+    """An update brings another list, and nobody opens the older one again: what it had kept is sent all the same, or told."""
+    async with officer(browser, tocsin, "OFF-OTHER") as beside:
+        other = await phone.context.new_page()
+        path = urlsplit(tocsin.list_link(beside.warning_id, beside.slot)).path
+        async with tocsin.node.platform.database.write() as tx:
+            await tx.execute(sa.delete(list_link).where(list_link.c.warning_id == beside.warning_id))
+        first, second, *_ = await phone.doors()
+        await phone.context.route("**/events", lambda route: route.abort())
+        await phone.tap(first, "No answer")
+        await expect(phone.page.locator("#phone-waiting")).to_contain_text("Not sent yet: 1.")
+        await phone.page.close()
+        await other.goto(f"http://localhost:{phone.line.port}{path}")
+        await other.click("#open button")
+        await expect(other.locator("#phone-waiting")).to_contain_text("Not sent yet: 1.")
+        assert [] == await phone.answers(first)
+        await phone.context.unroute("**/events")
+        await other.locator("#phone-send").click()
+        await expect(other.locator("#phone-waiting")).to_have_text("All is sent.")
+        assert [("no_answer", "")] == await phone.answers(first)
+
+        await phone.line.cut()
+        phone.page = await phone.context.new_page()
+        await phone.page.goto(phone.link)
+        await phone.tap(second, "NEEDS HELP")
+        await expect(other.locator("#phone-waiting")).to_contain_text("Not sent yet: 1.")
+        await phone.page.close()
+        async with tocsin.node.platform.database.write() as tx:
+            await list_links.recall(tx, phone.warning_id, phone.slot, tocsin.clock.now())
+        await phone.line.mend()
+        await other.locator("#phone-send").click()
+        await expect(other.locator("#phone-waiting")).to_have_text("Not taken: 1. Read them to your command post.")
+        await other.locator("#phone-show summary").click()
+        assert (await other.input_value("#phone-left")).startswith("No. ?: NEEDS HELP")
 
 
 async def test_a_server_that_answers_with_a_fault_loses_nothing(phone: Officer) -> None:

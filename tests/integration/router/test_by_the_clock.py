@@ -121,6 +121,16 @@ async def test_a_list_that_nobody_opens_goes_to_a_team_that_has_opened_theirs(tm
             assert ["c"] == [team.rstrip("0") for team in await unopened(db, w)]
 
 
+async def test_where_every_officer_is_silent_the_last_list_is_taken_by_nobody(tmp_path: Path) -> None:
+    """Each list would be taken for the other, and no door would stand on any though both may yet look at theirs."""
+    async with router_town(tmp_path) as there:
+        w = await there.issue(doors="allowed", hours=8)
+        people = [one(n, groups=("no_phone",), flags=("door_first",), grid=grid) for n, grid in ((1, "g"), (2, "h"))]
+        await there.page(w, people, [worker("a", "g"), worker("b", "h")])
+        await there.at(60)
+        assert [set(), {ident(1), ident(2)}] == sorted([await list_of(there, "a"), await list_of(there, "b")], key=len)
+
+
 async def test_no_list_is_taken_for_a_team_that_gets_no_doors(tmp_path: Path) -> None:
     """The only team that has opened its list cannot go: whoever has not opened theirs yet may still come."""
     async with router_town(tmp_path) as there:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from services.router.report.team_board import arranged
 from services.shared.ledger import team_signs
+from services.shared.ledger.tables import delivery
 from services.shared.ledger.team_signs import SignKind
 from tests.integration.router.test_recall import told
 from tests.integration.router.test_teams_out import alarmed, heard, two_teams
@@ -73,11 +74,13 @@ async def test_who_is_out_for_four_hours_gets_no_new_doors_and_keeps_what_is_beg
     """Told once by text. A new door goes to the other team; who was back and goes out again begins anew."""
     async with router_town(tmp_path) as there:
         w = await two_teams(there, hours=12)
+        await there.said([delivery.c.step == "official"], answer="spoke", answer_at=there.clock.now())
         for minute in range(25, 240, 25):
             await there.at(minute)
             await heard(there, "a")
             await heard(there, "b", SignKind.BACK if minute == 100 else SignKind.HERE)
         mine = await listed(there, "a")
+        assert {ident(1)} == mine
         await there.at(239)
         assert [] == await told(there, "relief")
         await there.at(241)
@@ -94,8 +97,11 @@ async def test_who_is_out_for_four_hours_gets_no_new_doors_and_keeps_what_is_beg
         async with there.platform.database.read() as db:
             team = (await team_signs.of_slots(db, ["a".ljust(32, "0")], there.clock.now()))["a".ljust(32, "0")]
         assert team.rests
+        assert set() == await listed(there, "a"), "whoever rests in safety keeps no door"
+        assert mine <= await listed(there, "b")
         await heard(there, "a", SignKind.OUT)
         async with there.platform.database.read() as db:
             team = (await team_signs.of_slots(db, ["a".ljust(32, "0")], there.clock.now()))["a".ljust(32, "0")]
         assert (False, NOON + 250 * 60) == (team.rests, team.since)
-        assert 1 == len([r for r in await there.rows(channel="door", warning_id=w, person_id=ident(1)) if r.slot])
+        given = [r.slot[0] for r in await there.rows(channel="door", warning_id=w, person_id=ident(1)) if r.slot]
+        assert ["a", "b"] == given

@@ -42,7 +42,9 @@
     });
     return asked && asked.result;
   };
-  const events = () => within("readonly", ["events"], (tx) => tx.objectStore("events").index("list").getAll(list));
+  const events = (of) => within("readonly", ["events"], (tx) => tx.objectStore("events").index("list").getAll(of));
+  const unsent = async () => (await within("readonly", ["events"], (tx) => tx.objectStore("events").getAll())).filter((one) => !one.taken);
+  const waits = (one) => !one.taken && !one.why && !one.shut; // shut: another list, which this phone may not open any more
   const keep = (event) => within("readwrite", ["events"], (tx) => tx.objectStore("events").put(event));
   const others = "BroadcastChannel" in window ? new BroadcastChannel("tocsin-lists") : null;
   const changed = () => {
@@ -59,7 +61,7 @@
     await within("readwrite", ["events"], (tx) => {
       tx.objectStore("events").openCursor().onsuccess = ({ target: { result: at } }) => {
         if (!at) return;
-        if (at.value.taken && at.value.taken < Date.now() - DAYS_MS) at.delete();
+        if ((at.value.taken || at.value.shut) < Date.now() - DAYS_MS) at.delete();
         at.continue();
       };
     });
@@ -136,10 +138,9 @@
     noted.textContent = said(words.noted, { time: clock(event.at), answer: event.words }) + (how ? " · " + how : "");
   };
   const refresh = async () => {
-    const all = await events();
-    const open = all.filter((one) => !one.taken);
-    const waiting = open.filter((one) => !one.why);
-    for (const one of all) {
+    const open = await unsent(); // of every list on this phone: an update has brought another one meanwhile
+    const waiting = open.filter(waits);
+    for (const one of await events(list)) {
       const article = document.getElementById("v" + one.door);
       if (!one.door && (!one.taken || one.taken > page.loaded)) showSign(one);
       if (article && (!one.taken || one.taken > page.loaded)) show(article, one);
@@ -164,7 +165,9 @@
     busy = true;
     tried = Date.now();
     try {
-      while (await sent());
+      while (await sent(list));
+      const elsewhere = (await unsent()).filter((one) => waits(one) && one.list !== list);
+      for (const other of new Set(elsewhere.map((one) => one.list))) while (await sent(other));
     } catch {
       // no network, or a server that is away: what is kept stays, and the bar says since when
     } finally {
@@ -172,15 +175,15 @@
     }
     await refresh();
   };
-  // Whether there is more to be sent at once.
-  const sent = async () => {
-    const open = (await events()).filter((one) => !one.taken && !one.why).slice(0, MOST);
-    const given = open.map(({ event, door, outcome, at, of }) => ({ event, door, outcome, at, of }));
+  // Whether that list has more to be sent at once.
+  const sent = async (of) => {
+    const open = (await events(of)).filter((one) => !one.taken && !one.why).slice(0, MOST);
+    const given = open.map((one) => ({ event: one.event, door: one.door, outcome: one.outcome, at: one.at, of: one.of }));
     const stop = new AbortController();
     const late = setTimeout(() => stop.abort(), TICK_MS);
     let answer;
     try {
-      answer = await fetch(list + "/events", {
+      answer = await fetch(of + "/events", {
         method: "POST",
         headers: { "Content-Type": "application/json", Accept: "application/json" },
         body: JSON.stringify({ now: Date.now(), events: given }),
@@ -191,21 +194,27 @@
     }
     if (answer.status >= 500) return false;
     if (answer.status === 401 || answer.status === 403 || answer.status === 404) {
+      if (of !== list) {
+        for (const one of open) await keep({ ...one, shut: Date.now() });
+        return false;
+      }
       await forget();
       put("phone-changed", words.closed);
       return false;
     }
     if (!answer.ok) return false;
     const told = await answer.json();
-    await heard();
+    if (of === list) await heard();
     const refused = new Map(told.refused.map((one) => [one.event, one.why]));
     for (const one of open) {
       if (told.taken.includes(one.event)) await keep({ ...one, taken: Date.now() });
       else if (refused.has(one.event)) await keep({ ...one, why: refused.get(one.event) });
     }
-    put("phone-changed", told.list === words.list ? "" : words.changed);
-    document.getElementById("phone-load").hidden = told.list === words.list;
-    if (open.length && others) others.postMessage(list);
+    if (of === list) {
+      put("phone-changed", told.list === words.list ? "" : words.changed);
+      document.getElementById("phone-load").hidden = told.list === words.list;
+    }
+    if (open.length && others) others.postMessage(of);
     return open.length === MOST;
   };
 
@@ -259,10 +268,10 @@
   };
   const tick = async () => {
     turn();
-    const open = (await events()).some((one) => !one.taken && !one.why);
+    const open = (await unsent()).some(waits);
     if (open || (!document.hidden && Date.now() - tried > TELL_MS)) send();
   };
-  if (others) others.onmessage = (told) => told.data === list && refresh();
+  if (others) others.onmessage = refresh;
   window.addEventListener("online", send);
   document.addEventListener("visibilitychange", () => document.hidden || send());
   known().then(turn).then(refresh).then(send);
