@@ -94,8 +94,8 @@ class Watch:
             resting = await out.resting_with_doors(db, now)
         for row in rows:
             await self._look(row, now)
-        for slot, said_under in sorted(cannot.items()):
-            await self._let_go(slot, said_under, now)
+        for slot in sorted(cannot):
+            await self._let_go(slot, now)
         given_on = [await self._give_on(slot, under, now) for slot, under in sorted(resting.items())]
         did = bool(rows or cannot or any(given_on))
         if did:
@@ -118,20 +118,23 @@ class Watch:
                     n += await hand_on(tx, ctx, slot, out.RESTS, "team.rests", now, self._platform.settings.plane)
         return n > 0
 
-    async def _let_go(self, slot: str, said_under: str, now: float) -> None:
-        """A team that cannot go, once; whatever becomes of its doors it is relieved."""
+    async def _let_go(self, slot: str, now: float) -> None:
+        """A team that cannot go, once; whatever becomes of its doors it is relieved, unless it has gone out again meanwhile."""
         async with self._platform.database.read() as db:
             under = await out.has_doors_under(db, slot)
         async with self._platform.database.write() as tx:
             await locks.doors(tx, *under)
             await locks.plan(tx, *under, shared=True)
-            if slot not in await team_signs.cannot_and_not_relieved(tx, now):
+            said = (await team_signs.cannot_and_not_relieved(tx, now)).get(slot)
+            if said is None:
                 return  # another router has
-            sign_id = id_of(said_under, slot, "cannot", now)
+            sign_id = id_of(said.warning_id, slot, "cannot", said.at)
             kind = team_signs.SignKind.RELIEVED
-            await team_signs.keep(tx, said_under, slot, kind, now, "cannot", sign_id=sign_id)
+            await team_signs.keep(tx, said.warning_id, slot, kind, said.at, "cannot", sign_id=sign_id)
+            if (await team_signs.of_slots(tx, [slot], now))[slot].since is not None:
+                return
             contexts = [await self._contexts.of(tx, one, workers=True) for one in under]
-            told = await self._contexts.of(tx, said_under, workers=True)
+            told = await self._contexts.of(tx, said.warning_id, workers=True)
             there = [one for one in contexts if one is not None]
             await out.let_go(tx, slot, told, there, now, self._platform.settings.plane)
 

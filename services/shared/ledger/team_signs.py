@@ -136,7 +136,9 @@ def standing(slot: str, signs: Iterable[TeamSign]) -> TeamStanding:
                 now = now._replace(
                     recalled_at=one.at, recalled_why=one.by, return_s=one.within_s, asked_at=None, missed_at=None
                 )
-            case SignKind.RELIEVED if now.since is not None:
+            case (
+                SignKind.RELIEVED
+            ):  # whoever cannot go rests until it goes out again, also where it says that it is back
                 now = now._replace(relieved_at=one.at)
             case SignKind.ASKED if now.since is not None:
                 now = now._replace(asked_at=one.at)
@@ -252,12 +254,19 @@ async def relieved_and_back(db: Connection, now: float) -> list[str]:
     return [slot for slot, team in teams.items() if team.is_back and team.relieved_at is not None]
 
 
-async def cannot_and_not_relieved(db: Connection, now: float) -> dict[str, str]:
-    """Team that said lately that it cannot go, and was not relieved since > the warning under which it said so."""
+class SaidCannot(NamedTuple):
+    """Under which warning a team said that it cannot go, and when (warning time)."""
+
+    warning_id: str
+    at: float
+
+
+async def cannot_and_not_relieved(db: Connection, now: float) -> dict[str, SaidCannot]:
+    """Team that said lately that it cannot go, and was not relieved since > its last word of it."""
     after = team_sign.alias()
     relieved = sa.exists().where(
         after.c.slot == team_sign.c.slot, after.c.kind == SignKind.RELIEVED, after.c.at >= team_sign.c.at
     )
     said = (team_sign.c.kind == SignKind.CANNOT, team_sign.c.at > now - LATELY_S, sa.not_(relieved))
-    rows = await db.execute(sa.select(team_sign.c.slot, team_sign.c.warning_id).where(*said).order_by(team_sign.c.at))
-    return {row.slot: row.warning_id for row in rows}
+    words = sa.select(team_sign.c.slot, *columns(SaidCannot, team_sign)).where(*said).order_by(team_sign.c.at)
+    return {row.slot: SaidCannot(row.warning_id, row.at) for row in await db.execute(words)}

@@ -121,7 +121,7 @@ async def test_who_goes_out_again_is_called_back_again(tmp_path: Path) -> None:
                 sign_id=there.msg_id(),
                 within_s=1800,
             )
-        await there.at(15)
+        await there.at(14)
         assert ["b"] == [line.team.slot.rstrip("0") for line in (await board(there, w)).away]
         first = len([one for one in await told(there, "turn_back") if one[1] == "a"])
         await there.word(w, "unsafe")

@@ -56,6 +56,43 @@ async def test_whoever_cannot_go_gives_their_doors_to_the_others_and_is_called_s
         assert {ident(9)} == await listed(there, "a"), "who says that they go again gets doors again"
 
 
+async def test_whoever_cannot_go_and_goes_after_all_keeps_their_doors(tmp_path: Path) -> None:
+    """Before anybody looked: a slip of the thumb, taken back on the next page."""
+    async with router_town(tmp_path) as there:
+        w = await there.issue(doors="allowed", hours=8)
+        people = [one(n, groups=("no_phone",), flags=("door_first",), grid="gh"[n % 2]) for n in (1, 2)]
+        await there.page(w, people, [worker("a", "g"), worker("b", "h"), worker("d", skills=("duty_officer",))])
+        await there.at(0.5)
+        mine = await listed(there, "a")
+        assert mine
+        await heard(there, "a", SignKind.CANNOT)
+        there.clock.advance_to(there.clock.now() + 5)
+        await heard(there, "a", SignKind.OUT)
+        await there.at(2)
+        assert mine == await listed(there, "a")
+        assert [] == await told(there, "team_cannot")
+        async with there.platform.database.read() as db:
+            team = (await team_signs.of_slots(db, ["a".ljust(32, "0")], there.clock.now()))["a".ljust(32, "0")]
+        assert (False, False) == (team.rests, team.since is None)
+
+
+async def test_whoever_cannot_go_and_is_back_gets_no_doors_until_they_go_out_again(tmp_path: Path) -> None:
+    """Being in safety is not going to the doors of others."""
+    async with router_town(tmp_path) as there:
+        w = await there.issue(doors="allowed", hours=8)
+        await there.page(w, [one(1, groups=("no_phone",), flags=("door_first",))], [worker("a", "g")])
+        await there.at(0.5)
+        await heard(there, "a", SignKind.CANNOT)
+        there.clock.advance_to(there.clock.now() + 5)  # nobody looks at the same instant
+        await there.at(1)
+        await heard(there, "a", SignKind.BACK)
+        await there.at(5)
+        assert set() == await listed(there, "a")
+        await heard(there, "a", SignKind.OUT)
+        await there.at(8)
+        assert {ident(1)} == await listed(there, "a")
+
+
 async def test_the_only_team_cannot_go_and_the_names_are_given_out(tmp_path: Path) -> None:
     """Nobody is left to take the doors: the fire service has the names at once, the paths stay open."""
     async with router_town(tmp_path) as there:
