@@ -58,6 +58,10 @@ ALERT = (
 )
 SENT = from_cap(ALERT, strict=False).sent
 STARTS_WITHIN_S = 40.0
+NAMES_NOT_TAKEN = (  # warnings with names on the fire service's list that came after its last word
+    "SELECT DISTINCT d.warning_id FROM delivery AS d WHERE d.slot = 'fireservice' AND d.kind = 'rescue' AND d.due_at > "
+    "coalesce((SELECT max(s.at) FROM team_sign AS s WHERE s.slot = d.slot AND s.warning_id = d.warning_id), 0)"
+)
 OFFICERS_PATIENCE_S = (
     100_000.0  # of warning time: their two hours are eight seconds of this clock, a restart takes longer
 )
@@ -470,12 +474,16 @@ class Rehearsal:
                 await asyncio.sleep(0.005)
 
     async def duty_desk(self) -> None:
-        """An officer says "I have it" of every call for help that is nobody's: told again for ever nothing grows quiet."""
+        """An officer says "I have it" of every call for help that is nobody's: told again for ever nothing grows quiet. The fire
+        service says that it has the names on its list, without which no path ends by one."""
         open_ones = (
             "SELECT warning_id, case_id FROM router_case WHERE closed_at IS NULL AND taken_by = '' AND due_at > 0"
         )
         for row in self.rows(open_ones):
             await self.call("POST", f"/report/{row[0]}/cases/{row[1]}", {"act": "take"}, conflict=True)
+        form = {"Content-Type": "application/x-www-form-urlencoded"}
+        for (warning_id,) in self.rows(NAMES_NOT_TAKEN):
+            await self.call("POST", f"/channels/lists/{warning_id}/taken", b"name=the+watch+room", form)
 
     async def until_over(self, warning_id: str, seconds: float = 60.0) -> dict[str, Any]:
         """Until every path has ended and the ledger is quiet; what coverage says then, also where time ran out."""

@@ -14,13 +14,17 @@ import aiohttp
 
 from services.node import Node
 from services.router.cases.handling import CaseIn, act
+from services.router.policy.vocabulary import FIRE_SERVICE
 from services.run import build
+from services.shared.bus.outbox import new_id
 from services.shared.clock import StepClock
+from services.shared.ledger import team_signs
+from services.shared.ledger.team_signs import SignKind
 from services.shared.powers.who import Who
 from services.shared.settings import Settings
 from services.sim.world import World
 from tests.faults.ground import Ground
-from tests.faults.harness import ALERT, SENT, Prepared
+from tests.faults.harness import ALERT, NAMES_NOT_TAKEN, SENT, Prepared
 
 HORIZON_S = 6 * 3600.0
 OFFICER = Who("desk", "duty desk", "tests", ("read", "command"), 4)
@@ -66,7 +70,13 @@ class Stepped:
         return self.world.busy or self.node.channels.busy
 
     async def duty_desk(self) -> None:
-        """An officer says "I have it" of every call for help that is nobody's; else it is told again for ever."""
+        """An officer says "I have it" of every call for help that is nobody's; else it is told again for ever. The fire service
+        says that it has the names on its list, without which no path ends by one."""
+        for (warning_id,) in self.rows(NAMES_NOT_TAKEN):
+            async with self.node.platform.database.write() as tx:
+                await team_signs.keep(
+                    tx, warning_id, FIRE_SERVICE, SignKind.HERE, self.clock.now(), "the watch room", sign_id=new_id()
+                )
         for row in self.rows("SELECT warning_id, case_id FROM router_case WHERE closed_at IS NULL AND taken_by = ''"):
             await act(self.node.platform, OFFICER, row[0], row[1], CaseIn(act="take"))
 

@@ -192,10 +192,6 @@ class Everything:
         await seen("people found", "main form button", value="G-1", reason="case 12: new door code")
         await page.goto(f"{at}/live/{self.flood}/cases")
         await seen("calls for help, by name", ".names button", reason="I call back whoever asks")
-        await page.goto(self.town.list_link(self.flood, (await self.town.officers_of(self.flood))[0]))
-        if await page.locator("#open").count():
-            await seen("a list of doors", "#open button")
-        await seen("whoever cannot go is asked again", "button[value=cannot]")
         await page.goto(f"{at}/console/people/new")
         for chosen in ("[name=roles]", "[name=max_tier]", "[name=alone]", "[name=where]"):
             await page.locator(chosen).first.check()
