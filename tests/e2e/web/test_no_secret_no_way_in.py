@@ -42,6 +42,7 @@ OPEN_TO_ALL = (
     "/metrics",
     "/me/device.js",
     "/me/device-worker.js",
+    "/l/worker.js",
 )
 LETS_IN = ("/console/sign-in", "/me", "/me/start", "/me/code")
 CALLBACKS = (
