@@ -87,6 +87,9 @@ class Team:
     for_houses: bool = (
         False  # kept for houses of many: no other door is put on its list, but a call for help nobody else goes to
     )
+    rests: bool = (
+        False  # relieved, and still out: nothing is put on its list, but people behind a door that stands there
+    )
     given: int = 0  # homes of this sharing out
     load: int = 0  # how many usual doors its open ones take as long as
     first: int = 0  # how many of them are before all others
@@ -216,9 +219,10 @@ def share_out(policy: Policy, homes: Iterable[HomeToVisit], teams: Iterable[Team
             shared.given.append((home, lists[home.keeps], beside.order))
             continue
         most = policy.door_list.per_team_max
-        open_to = full if home.facility else [one for one in full if not one.team.for_houses]
+        going = [one for one in full if not one.team.rests]
+        open_to = going if home.facility else [one for one in going if not one.team.for_houses]
         if home.urgent and not any(one.team.there for one in open_to):
-            open_to = full
+            open_to = going
         found = _choose(policy, [one for one in open_to if one.listed < most or home.goes_first], home)
         if found is not None:
             order = found.team.place(policy, home)

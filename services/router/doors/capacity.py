@@ -63,7 +63,7 @@ def capacity(policy: Policy, waiting: Sequence[HomeToVisit], teams: Mapping[str,
     left = [NotReached(home.home_id, "", None) for home in shared.left]
     homes = {stop.home.home_id: stop.home for one in planned for stop in one.stops}
     homes |= {home.home_id: home for home in shared.left}
-    working = [one for one in planned if one.there and one.entry.doors_per_hour]
+    working = [one for one in planned if one.there and not one.rests and one.entry.doors_per_hour]
     until = max((_back(home, one) for one in planned for home in homes.values()), default=now)
     undone = [homes[one.home_id] for one in (*late, *left)]
     return Capacity(
@@ -73,7 +73,7 @@ def capacity(policy: Policy, waiting: Sequence[HomeToVisit], teams: Mapping[str,
 
 
 def _copy(one: Team) -> Team:
-    return Team(one.entry, one.last, one.had, one.made, one.there, list(one.stops))
+    return replace(one, stops=list(one.stops))
 
 
 def _back(home: HomeToVisit, one: Team) -> float:

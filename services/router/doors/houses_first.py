@@ -49,7 +49,8 @@ async def keep_for_houses(
     to yet, of its grid first. One team at least is left to the other doors."""
     for one in teams.values():
         one.for_houses = any(stop.home.facility for stop in one.stops)
-    able = [one for one in teams.values() if one.there and not one.for_houses and HOUSE_SKILL in one.entry.skills]
+    going = [one for one in teams.values() if one.there and not one.rests]
+    able = [one for one in going if not one.for_houses and HOUSE_SKILL in one.entry.skills]
     if not houses or not able:
         return
     path, warning_id = tables.path.c, ctx.issued.warning_id
@@ -63,7 +64,7 @@ async def keep_for_houses(
         sa.or_(delivery.c.answer != "", delivery.c.send_state.not_in(TAKEN_BACK)),
     )  # fmt: skip
     for house in sorted(grids.keys() - set((await db.scalars(gone_to)).all())):
-        others = sum(one.there and not one.for_houses for one in teams.values())
+        others = sum(not one.for_houses for one in going)
         if not able or others < 2:
             return
         kept = min(able, key=lambda one: (grids[house] not in one.entry.grids, one.load, one.worker_id))

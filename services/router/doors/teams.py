@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from services.router.doors.assignment import HomeToVisit, Stop, Team
 from services.router.doors.capacity import Capacity, capacity
+from services.router.doors.houses_first import keep_for_houses, open_houses
 from services.router.doors.waiting import WAITS
 from services.router.planning.plan import MOVED_UP, WarningContext
 from services.router.store import tables
@@ -50,7 +51,7 @@ class _Place(NamedTuple):
 
 
 async def teams_of(db: Connection, ctx: WarningContext, now: float) -> dict[str, Team]:
-    """The teams on shift for a warning, by id, without those that cannot go or were relieved.
+    """The teams on shift for a warning, by id, without those that cannot go and those that were relieved and are in safety.
 
     A team whose capacity was taken away, because nobody there answered, is not there until it has been at a door.
     """
@@ -60,12 +61,13 @@ async def teams_of(db: Connection, ctx: WarningContext, now: float) -> dict[str,
     shift = await tables.workers_of(db, warning_id)
     signs = await of_slots(db, [row.worker_id for row in shift], now)
     for row in shift:
-        if row.worker_id in signs and signs[row.worker_id].rests:
+        rests = row.worker_id in signs and signs[row.worker_id].rests
+        if rests and signs[row.worker_id].since is None:
             continue
         n = made.get(row.worker_id, 0)
         found[row.worker_id] = Team(
             tables.decode_worker(row.entry), ctx.last_door(), had=row.assigned, made=n, there=row.capacity > 0 or n > 0,
-            stops=lists.get(row.worker_id, []),
+            stops=lists.get(row.worker_id, []), rests=rests,
         )  # fmt: skip
     return found
 
@@ -100,8 +102,9 @@ async def room_of(db: Connection, ctx: WarningContext, now: float) -> tuple[int,
 
 def room_in(ctx: WarningContext, teams: Mapping[str, Team], now: float) -> tuple[int, bool]:
     """The same of teams that are known."""
-    free = any(t.room(now) > 0 and t.open < ctx.policy.door_list.per_team_max for t in teams.values())
-    return sum(max(0, t.room(now)) for t in teams.values()), free
+    going = [t for t in teams.values() if not t.rests]
+    free = any(t.room(now) > 0 and t.open < ctx.policy.door_list.per_team_max for t in going)
+    return sum(max(0, t.room(now)) for t in going), free
 
 
 class _Asked(NamedTuple):
@@ -114,6 +117,7 @@ class _Asked(NamedTuple):
 async def capacity_of(db: Connection, ctx: WarningContext, now: float) -> Capacity:
     """What the teams can do before it is time to turn back, and which homes will not be reached."""
     teams = await teams_of(db, ctx, now)
+    await keep_for_houses(db, ctx, teams, await open_houses(db, ctx, now))
     waiting = sa.select(*columns(_Asked, delivery)).where(delivery.c.warning_id == ctx.issued.warning_id, WAITS)
     homes = await homes_of(db, ctx, await rows_of(db, _Asked, waiting), teams)
     return await asyncio.to_thread(capacity, ctx.policy, [home for home, _ in homes.values()], teams, now)

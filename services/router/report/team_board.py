@@ -5,19 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+import sqlalchemy as sa
+
 from services.router.planning.plan import WarningContext
 from services.router.safety import recall
+from services.router.safety.hand_on import NOT_MADE
+from services.shared.database.batches import one_of
 from services.shared.database.engine import Connection
 from services.shared.ledger import team_signs
+from services.shared.ledger.tables import delivery
 from services.shared.ledger.team_signs import TeamStanding
 
 
 class TeamLine(NamedTuple):
-    """One team; `turn_back` is when it has to turn back from its last door, None where no impact ends visits."""
+    """One team; `turn_back` is when it has to turn back from its last door, None where no impact ends visits; `left` are the
+    doors on its list that it was not at."""
 
     team: TeamStanding
     turn_back: float | None
     late: bool
+    left: int
 
 
 class TeamBoard(NamedTuple):
@@ -35,10 +42,12 @@ class TeamBoard(NamedTuple):
     away: Sequence[TeamLine]
 
 
-def arranged(teams: Iterable[TeamStanding], turn_back: Mapping[str, float], now: float) -> TeamBoard:
-    """The board by how it stands with each."""
+def arranged(
+    teams: Iterable[TeamStanding], turn_back: Mapping[str, float], left: Mapping[str, int], now: float
+) -> TeamBoard:
+    """The board by how it stands with each; `left`: team > doors it was not at."""
     order = sorted(teams, key=lambda t: (t.due is None, t.due or 0.0, t.slot))
-    lines = [TeamLine(t, turn_back.get(t.slot), t.due is not None and now > t.due) for t in order]
+    lines = [TeamLine(t, turn_back.get(t.slot), t.due is not None and now > t.due, left.get(t.slot, 0)) for t in order]
     out = [line for line in lines if line.team.since is not None]
     called = [line for line in lines if line.team.recalled_at is not None]
     return TeamBoard(
@@ -51,4 +60,10 @@ async def of(db: Connection, ctx: WarningContext | None, warning_id: str, now: f
     """The board at one moment."""
     teams = await team_signs.of_chain(db, warning_id, now)
     back = await recall.turn_backs(db, ctx, teams) if ctx is not None and teams else {}
-    return arranged(teams.values(), back, now)
+    return arranged(teams.values(), back, await _left(db, warning_id, teams) if teams else {}, now)
+
+
+async def _left(db: Connection, warning_id: str, slots: Iterable[str]) -> dict[str, int]:
+    theirs = (delivery.c.warning_id == warning_id, one_of(delivery.c.slot, sorted(slots)), NOT_MADE)
+    found = sa.select(delivery.c.slot, sa.func.count().label("n")).where(*theirs).group_by(delivery.c.slot)
+    return {row.slot: int(row.n) for row in await db.execute(found)}

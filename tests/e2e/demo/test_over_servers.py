@@ -8,7 +8,6 @@ import pytest
 
 from services.demo import run_demo
 from services.demo_view import example_alert
-from services.router.clock import alarm_messages
 from tools.servers.postgres import Postgres
 
 PEOPLE, SEED = 15, 2
@@ -19,7 +18,6 @@ async def test_the_demo_over_postgresql_and_rabbitmq_ends_with_the_same_object(
     postgres: Postgres, vhost: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every person, channel and example of a path, byte for byte what SQLite and the bus inside the process give."""
-    monkeypatch.setattr(alarm_messages, "EVERY_S", 0.0)  # else a slow machine looks for alarms at other times
     monkeypatch.delenv("TOCSIN_DATABASE_URL", raising=False)
     monkeypatch.delenv("TOCSIN_AMQP_URL", raising=False)
     alone = await run_demo(example_alert(), people=PEOPLE, seed=SEED)

@@ -65,16 +65,16 @@ class Looks:
         self._whole = whole
 
     async def at(self, page: Page, name: str) -> None:
-        """At the width of a small phone, in the dark; `whole`: of a desk and a phone too, by day, in large letters, and in a
+        """At the width of a desk and of a small phone, and in the dark; `whole`: on a phone too, in large letters, and in a
         browser's own few colours."""
         found: list[str] = []
-        await page.emulate_media(color_scheme="dark")
-        for width in (WIDE, PHONE, SMALL) if self._whole else (SMALL,):
+        for width in (PHONE, SMALL, WIDE) if self._whole else (SMALL, WIDE):
             await page.set_viewport_size({"width": width, "height": 800})
-            found += [f"{width} px, dark: {one}" for one in await page.evaluate(LOOK)]
-        await page.emulate_media(color_scheme="light")
-        found += [f"{SMALL} px: {one}" for one in await page.evaluate(LOOK)] if self._whole else []
+            found += [f"{width} px: {one}" for one in await page.evaluate(LOOK)]
         found += await page.evaluate(JUDGED, TAGS)
+        await page.emulate_media(color_scheme="dark")
+        found += [f"dark: {one}" for one in await page.evaluate(LOOK)]
+        await page.emulate_media(color_scheme="light")
         await page.keyboard.press("Tab")
         found += await page.evaluate(UNSEEN_FOCUS)
         if self._whole:

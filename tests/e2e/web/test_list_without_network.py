@@ -34,6 +34,7 @@ class Line:
 
     def __init__(self, to: int) -> None:
         self._to, self.port = to, 0
+        self.answers = b""  # what stands between says instead, if anything
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
 
@@ -49,6 +50,10 @@ class Line:
         self._open.clear()
 
     async def _carry(self, near: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
+        if self.answers:
+            await near.read(65536)
+            back.write(self.answers)
+            return back.close()
         far, there = await asyncio.open_connection("127.0.0.1", self._to)
         self._open |= {back, there}
         await asyncio.gather(self._one_way(near, there), self._one_way(far, back))
@@ -289,6 +294,24 @@ async def test_a_server_that_answers_with_a_fault_loses_nothing(phone: Officer) 
     await phone.page.evaluate("dispatchEvent(new Event('online'))")
     await expect(phone.page.locator("#phone-waiting")).to_have_text("All is sent.", timeout=40_000)
     assert [("no_answer", "")] == await phone.answers(first)
+
+
+@pytest.mark.parametrize("status", [404, 429, 502])
+async def test_what_stands_between_takes_no_list_away(browser: Browser, tocsin: Town, status: int) -> None:
+    """A proxy without the service behind it, a limit that was reached: the list and the taps stay on the phone."""
+    async with officer(browser, tocsin, f"OFF-{status}") as phone:
+        first, *_ = await phone.doors()
+        await phone.line.cut()
+        phone.line.answers = f"HTTP/1.1 {status} No\r\nContent-Type: text/html\r\nContent-Length: 2\r\n\r\nno".encode()
+        await phone.line.mend()
+        await phone.tap(first, "No answer")
+        await phone.page.reload()
+        await expect(phone.page.locator(f"#{first} .said")).to_contain_text("kept on this phone, not sent yet")
+        assert "" == await phone.page.inner_text("#phone-changed")
+        phone.line.answers = b""
+        await phone.page.evaluate("dispatchEvent(new Event('online'))")
+        await expect(phone.page.locator("#phone-waiting")).to_have_text("All is sent.", timeout=40_000)
+        assert [("no_answer", "")] == await phone.answers(first)
 
 
 async def test_what_was_looked_at_stands_beside_what_others_said(phone: Officer) -> None:

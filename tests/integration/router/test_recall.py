@@ -17,7 +17,7 @@ from tests.kit.router_alone import NOON, RouterTown, ident, one, router_town, wo
 async def board(there: RouterTown, w: str) -> TeamBoard:
     async with there.platform.database.read() as db:
         found = await team_signs.of_chain(db, w, there.clock.now())
-    return arranged(found.values(), {}, there.clock.now())
+    return arranged(found.values(), {}, {}, there.clock.now())
 
 
 async def told(there: RouterTown, *kinds: str) -> list[tuple[str, str]]:
@@ -155,9 +155,10 @@ def test_the_board_has_first_who_is_late() -> None:
         TeamStanding("never", since=0, within_s=1800.0),
         TeamStanding("away", since=0, recalled_at=9500, return_s=600, within_s=1800.0),
     ]
-    found = arranged(teams, {"fine": 12_000.0}, 10_000)
+    found = arranged(teams, {"fine": 12_000.0}, {"fine": 2}, 10_000)
     assert ["never", "late", "away", "fine", "in"] == [line.team.slot for line in found.teams]
     assert (4, 2, 1, 1, ["away"]) == (
         found.out, found.late, found.back, found.recalled, [line.team.slot for line in found.away],
     )  # fmt: skip
     assert [None, None, None, 12_000.0, None] == [line.turn_back for line in found.teams]
+    assert [0, 0, 0, 2, 0] == [line.left for line in found.teams]

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from services.router.report.team_board import arranged
 from services.shared.ledger import team_signs
 from services.shared.ledger.tables import delivery
 from services.shared.ledger.team_signs import SignKind
+from tests.integration.router.test_paths import said_in_log
 from tests.integration.router.test_recall import told
 from tests.integration.router.test_teams_out import alarmed, heard, two_teams
 from tests.kit.router_alone import NOON, RouterTown, ident, one, router_town, worker
@@ -37,7 +40,7 @@ async def test_whoever_cannot_go_gives_their_doors_to_the_others_and_is_called_s
         async with there.platform.database.read() as db:
             (line,) = [
                 line
-                for line in arranged((await team_signs.of_chain(db, w, there.clock.now())).values(), {}, 0).teams
+                for line in arranged((await team_signs.of_chain(db, w, there.clock.now())).values(), {}, {}, 0).teams
                 if line.team.slot.startswith("a")
             ]
         assert line.team.cannot
@@ -105,6 +108,27 @@ async def test_the_only_team_cannot_go_and_the_names_are_given_out(tmp_path: Pat
         assert set() == await listed(there, "a")
         assert [ident(1)] == [r.person_id for r in await there.rows(channel="fire_service_list")]
         assert "open" == (await there.paths(w))[ident(1)].state
+
+
+async def test_who_lives_behind_a_door_of_a_team_that_was_out_long_stands_on_its_list(tmp_path: Path) -> None:
+    """One of a home did not open, the other was not asked: the second knock is made when the team goes there."""
+    async with router_town(tmp_path) as there:
+        w = await there.issue(doors="allowed", hours=12)
+        (first, profile), (second, _) = (one(n, groups=("no_phone",), flags=("door_first",)) for n in (1, 3))
+        home = [(first, profile), (replace(second, household_id=first.household_id), profile)]
+        await there.page(w, home, [worker("a", "g"), worker("b", "h")])
+        await there.at(1)
+        await there.said([delivery.c.step == "official"], answer="spoke", answer_at=there.clock.now())
+        assert {ident(1), ident(3)} == await listed(there, "a")
+        for minute in range(25, 240, 25):
+            await there.at(minute)
+            await heard(there, "a")
+        await there.at(241)
+        assert [("relief", "a")] == await told(there, "relief")
+        (knocked,) = await there.rows(channel="door", person_id=ident(3))
+        await said_in_log(there, knocked.delivery_id, "no_answer", "officer", there.clock.now())
+        await there.at(300)
+        assert ({ident(1), ident(3)}, set()) == (await listed(there, "a"), await listed(there, "b"))
 
 
 async def test_who_is_out_for_four_hours_gets_no_new_doors_and_keeps_what_is_begun(tmp_path: Path) -> None:

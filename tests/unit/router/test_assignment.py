@@ -62,6 +62,16 @@ def who_gets(what: HomeToVisit, *teams: Team, policy: Policy = POLICY) -> str:
     return shared.given[0][1].worker_id.rstrip("0") if shared.given else ""
 
 
+def test_a_relieved_team_is_given_nobody_but_who_lives_behind_a_door_of_its_list() -> None:
+    """It is at that door anyhow: two teams at one are one too few elsewhere."""
+    out_long = replace(busy(team("a", "g"), 1), rests=True)
+    theirs = out_long.stops[0].home
+    for what, gets in ((home(1), "b"), (home(2, urgent=True), "b"), (home(3, facility=True), "b")):
+        assert gets == who_gets(what, out_long, team("b", "h"))
+    assert "a" == who_gets(replace(theirs, keeps=out_long.worker_id), out_long, team("b", "h"))
+    assert "" == who_gets(home(4, urgent=True), out_long), "nobody is there to go"
+
+
 def test_a_skill_is_waited_for_ten_minutes_and_no_longer() -> None:
     """The team that signs comes, unless its list makes it more than ten minutes later than another."""
     signs, plain = team("s", "h", skills=("sign_volunteer",)), team("p", "g")

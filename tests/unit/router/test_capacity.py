@@ -46,6 +46,25 @@ def test_a_call_for_help_makes_others_late_and_they_are_named() -> None:
     assert 10 == one.open, "reckoning gives nobody anything"
 
 
+def test_a_relieved_team_does_what_it_has_and_helps_nobody_else() -> None:
+    """Its late homes are told; it counts as no team for those that wait."""
+    out_long = team("a", "g", last=HOUR)
+    share_out(LONG, [home(n, back=HOUR) for n in range(10)], [out_long], NOON)
+    late = replace(
+        out_long, rests=True, last=NOON + 1800, stops=[Stop(home(n, back=NOON + 1800), n) for n in range(10)]
+    )
+    found = reckoned([home(99, back=HOUR)], late)
+    assert ({"0005", "0006", "0007", "0008", "0009", "0099"}, 0) == (
+        {one.home_id for one in found.not_reached},
+        found.teams,
+    )
+
+
+def test_a_team_kept_for_houses_reaches_no_other_door() -> None:
+    kept = replace(team("a", "g", last=HOUR), for_houses=True)
+    assert ["0001"] == [one.home_id for one in reckoned([home(1, back=HOUR)], kept).not_reached]
+
+
 def test_a_team_that_is_not_there_reaches_nobody() -> None:
     one = replace(team("a", "g", last=HOUR), there=False, stops=[Stop(home(1, back=HOUR), 1)])
     found = reckoned([home(2, back=HOUR)], one)

@@ -5,6 +5,7 @@
 const KEPT = "tocsin-lists-1";
 const UNTIL = "Tocsin-Kept-Until"; // seconds since 1970
 const PARTS = ["/static/tocsin.css", "/static/list.js", "/static/icon.svg", "/static/pictograms.svg"];
+const CLOSED = new Set([401, 403]); // the list says no; any other fault is one of what lies between
 const PATIENCE_MS = 8000; // a network that answers after that is none
 
 self.addEventListener("install", (event) => {
@@ -26,7 +27,7 @@ async function list(request, pathname) {
   const cache = await caches.open(KEPT);
   const copy = await cache.match(pathname);
   const answer = await within(fetch(request), copy ? PATIENCE_MS : Infinity);
-  if (!answer || answer.status >= 500) {
+  if (!answer || (!answer.ok && !CLOSED.has(answer.status) && answer.type !== "opaqueredirect")) {
     const lives = copy && Date.now() < Number(copy.headers.get(UNTIL)) * 1000;
     if (lives) return copy;
     if (copy) await cache.delete(pathname);

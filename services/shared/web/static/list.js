@@ -192,8 +192,7 @@
     } finally {
       clearTimeout(late);
     }
-    if (answer.status >= 500) return false;
-    if (answer.status === 401 || answer.status === 403 || answer.status === 404) {
+    if (answer.status === 401 || answer.status === 403) {
       if (of !== list) {
         for (const one of open) await keep({ ...one, shut: Date.now() });
         return false;
