@@ -14,11 +14,11 @@ from services.shared.database.engine import Connection
 from services.shared.ledger.deliveries import NewDelivery, Planned
 from services.shared.ledger.moves import move
 from services.shared.ledger.states import SendState
-from services.shared.ledger.tables import DOOR_DRIVER, delivery
+from services.shared.ledger.tables import DOOR_DRIVER, ON_A_LIST, delivery
 from services.shared.ledger.tally import Deltas
 
-NOT_MADE = sa.and_(  # a visit on a list, or about to be put there, that nobody was at
-    delivery.c.driver == DOOR_DRIVER, delivery.c.answer == "",
+NOT_MADE = sa.and_(  # a visit on a list, or about to be put there, that nobody was at; found by the index of lists
+    ON_A_LIST, delivery.c.driver == DOOR_DRIVER, delivery.c.answer == "",
     delivery.c.send_state.in_((SendState.PENDING, SendState.RETRY, SendState.ACCEPTED)),
 )  # fmt: skip
 

@@ -15,9 +15,12 @@ from services.channels.outcomes.fold import write
 from services.channels.sending.claims import claim, due
 from services.registry.store import register as registry
 from services.router.doors.teams import lists_of
+from services.router.report import team_board
+from services.router.safety import out, rescue
 from services.shared.bus.outbox import id_of
 from services.shared.database.batches import insert_all, one_of
 from services.shared.database.engine import Connection, Database
+from services.shared.ledger import team_signs
 from services.shared.ledger.states import SendState
 from services.shared.ledger.tables import delivery
 from services.shared.ledger.warnings import warning_state
@@ -114,6 +117,20 @@ async def test_what_the_router_asks_for_doors_each_turn(crowded: Database) -> No
     """How full the pairs' lists are."""
     async with crowded.read() as db, plans(db) as found:
         assert ({}, {}) == await lists_of(db, WARNING)
+    assert [] == scans(found)
+
+
+async def test_what_is_looked_at_while_teams_are_out(crowded: Database) -> None:
+    """Names that the fire service has not taken up, teams that rest with doors, the doors each team has left."""
+    async with crowded.read() as db, plans(db) as found:
+        if db.dialect.name == "postgresql":  # tables that are empty here are else read whole
+            await db.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        assert [] == await rescue.waiting(db)
+        assert None is (await rescue.of(db, WARNING)).waiting
+        assert {} == await out.resting_with_doors(db, NOW)
+        assert [] == await out.has_doors_under(db, "a" * 32)
+        assert 0 == len((await team_board.of(db, None, WARNING, NOW)).teams)
+        assert {} == await team_signs.cannot_and_not_relieved(db, NOW)
     assert [] == scans(found)
 
 
